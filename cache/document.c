@@ -1,0 +1,1 @@
+/* Placeholder until the JSON document tree lands. */ typedef int cache_document_unused;
