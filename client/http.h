@@ -1,0 +1,100 @@
+/*
+ * HTTP exchanges with the servers of one connection (client/connection.h): URL, TLS, credentials,
+ * impersonation, retries and failover. Runs on the client thread (client/loop.h); what arrives is
+ * handed to the exchange's strand, in order.
+ *
+ * Rules held here, so that no caller needs to: our own user agent (the API server pretty-prints for
+ * those that begin with curl/ or Go-http-client); gzip; redirects never followed; a 401 refreshes
+ * the credential and repeats once (protocol.md 23-26); 429 and 5xx are repeated only as
+ * Retry-After says, at most HTTP_RETRIES_MAX times and only when http_request.repeatable; a
+ * refused or timed-out connect moves on to the next server URL; dead connections are noticed by
+ * TCP_USER_TIMEOUT and HTTP/2 PING (curl_easy_upkeep).
+ */
+#pragma once
+
+#include <cjson/cJSON.h>
+#include <glib.h>
+#include <stdint.h>
+
+#include "client/connection.h"
+#include "client/loop.h"
+#include "client/strand.h"
+
+#define HTTP_RETRIES_MAX 10
+
+struct http_client;
+struct http_exchange;
+
+/*
+ * Exchanges of one lane share connections with each other and with no other lane, so that a save
+ * or a lookup never queues behind a watch or a long list (protocol.md 16, design.md 2).
+ */
+enum http_lane {
+	HTTP_LANE_REQUEST,
+	HTTP_LANE_LIST,
+	HTTP_LANE_WATCH,
+	HTTP_LANE_COUNT,
+};
+
+struct http_request {
+	const char *method;		/* "GET", "PUT", ... */
+	const char *path;		/* with its query, begins with '/', already escaped */
+	const char *accept;		/* NULL: application/json */
+	const char *content_type;	/* for a body; NULL: application/json */
+	GBytes *body;			/* or NULL; a reference is taken */
+	enum http_lane lane;
+	unsigned int timeout;		/* milliseconds for the whole exchange with its repeats; 0: none (watches) */
+	unsigned int idle_timeout;	/* milliseconds without a byte once started, ends it with ETIMEDOUT; 0: none */
+	gboolean repeatable;		/* may be sent again after 429, 5xx or a lost connection */
+};
+
+/* The head of a 2xx response. Strings are valid during the call. */
+struct http_head {
+	int status;
+	const char *content_type; /* "" when absent */
+};
+
+struct http_result {
+	int errnum;	       /* 0, or a positive errno: what design.md "errno" says for the status */
+	int status;	       /* the last HTTP status, 0 when none came */
+	const char *reason;    /* Status.reason ("Expired", "Forbidden", ...) or "" */
+	const char *message;   /* one line for a person: what, where and why; "" on success */
+	cJSON *status_object;  /* the decoded Status body of a failed request, or NULL; borrowed */
+	unsigned int retry_after; /* milliseconds the server asked to wait, or 0 */
+	gboolean connected;    /* a connection was established: FALSE says that nothing was sent */
+};
+
+/*
+ * All run on the exchange's strand. head comes at most once and only for a 2xx; body any number of
+ * times after head; done exactly once and last, also after http_cancel (errnum ECANCELED).
+ */
+struct http_handlers {
+	void (*head)(void *data, const struct http_head *head);		     /* may be NULL */
+	void (*body)(void *data, const char *bytes, size_t length);	     /* may be NULL */
+	void (*warning)(void *data, const char *text);			     /* Warning header; may be NULL */
+	void (*done)(void *data, const struct http_result *result);
+};
+
+/*
+ * connection: a reference is taken. The client has no thread of its own. Returns NULL and sets
+ * error when the TLS material is unusable.
+ */
+struct http_client *http_client_create(
+	struct loop *loop, struct strand_pool *pool, struct connection *connection, GError **error);
+/* Ends every exchange with ECANCELED and waits until their done handlers have run. */
+void http_client_destroy(struct http_client *client);
+
+/* For messages: the URL of the server in use. Valid as long as the client. Any thread. */
+const char *http_client_server(struct http_client *client);
+
+/*
+ * Starts an exchange. request is copied. Never blocks, never calls a handler before it returns.
+ * Bytes queued on the strand and not yet handled are bounded: the transfer is paused meanwhile.
+ * Any thread. The returned handle is owned by the caller until http_exchange_unref.
+ */
+struct http_exchange *http_send(struct http_client *client, const struct http_request *request,
+	const struct http_handlers *handlers, void *data, struct strand *strand);
+
+/* Ends the exchange soon; done still comes (with ECANCELED unless it had ended). Any thread. */
+void http_cancel(struct http_exchange *exchange);
+struct http_exchange *http_exchange_unref(struct http_exchange *exchange); /* returns NULL */
