@@ -1,0 +1,44 @@
+/*
+ * Looks into a complete JSON text without building a tree: the members of an object, one after
+ * another, as the text that they are.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stddef.h>
+
+/* A piece of a JSON text, borrowed. */
+struct json_text {
+	const char *text;
+	size_t length;
+};
+
+/* Walks the members of one object. */
+struct json_members {
+	const char *at;
+	const char *end;
+	gboolean first;
+};
+
+/* -EPROTO when json is not an object. Any thread. */
+int json_members_init(struct json_members *members, struct json_text json);
+
+/*
+ * The next member: its key with the quotes, and its value. Returns 1, 0 behind the last one, or
+ * -EPROTO where the text is not what an object looks like.
+ */
+int json_members_next(
+	struct json_members *members, struct json_text *ret_key, struct json_text *ret_value);
+
+/* Whether text is the JSON string that stands for wanted. */
+gboolean json_text_is(struct json_text text, const char *wanted);
+
+/* What a JSON string says, newly allocated; NULL when text is not a string or holds a NUL. */
+char *json_text_string(struct json_text text);
+
+/*
+ * The value of object.KEY.KEY..., the keys ending with NULL. Returns FALSE when there is none. Of
+ * a key that stands twice the last counts, as for Go's decoder.
+ */
+gboolean json_text_find(
+	struct json_text json, struct json_text *ret_value, ...) G_GNUC_NULL_TERMINATED;
