@@ -42,6 +42,7 @@ struct source_scope {
 	struct resource *resource;
 	const char *namespace; /* NULL: all namespaces, or cluster-scoped */
 	const char *name;      /* NULL: all; else fieldSelector metadata.name=NAME */
+	gboolean metadata_only; /* PartialObjectMetadata will do */
 };
 
 /* How a call ended. errnum is 0 or a positive errno; strings are valid during the call. */

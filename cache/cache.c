@@ -1,0 +1,377 @@
+#include "cache/cache.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "cache/discovery.h"
+#include "client/error.h"
+
+/* How often idle collections are looked for. */
+#define SWEEP_MS 15000
+
+struct cache {
+	struct cache_options options;
+	struct admission *admission;
+	struct health *health;
+	struct discovery *discovery;
+	struct strand *strand; /* the sweep's */
+	gint64 changes;	       /* atomic */
+	char *where;
+	GMutex lock;		 /* guards all below */
+	GHashTable *collections; /* key (owned) -> struct collection * (owned) */
+	uint64_t timer;
+	gboolean stopped;
+};
+
+static void run_sweep(void *data);
+
+static void count_change(struct cache *cache)
+{
+	__atomic_add_fetch(&cache->changes, 1, __ATOMIC_SEQ_CST);
+}
+
+uint64_t cache_changes(struct cache *cache)
+{
+	return (uint64_t)__atomic_load_n(&cache->changes, __ATOMIC_SEQ_CST);
+}
+
+static void on_object_changed(
+	void *data, struct collection *collection, struct snapshot *old, struct snapshot *new)
+{
+	struct cache *cache = data;
+
+	count_change(cache);
+	cache->options.handlers->object_changed(
+		cache->options.data, cache, collection_scope(collection)->resource, old, new);
+}
+
+static void on_contact(void *data, const struct source_result *result)
+{
+	struct cache *cache = data;
+
+	health_report(cache->health, result);
+}
+
+static void on_problem(void *data, const char *text)
+{
+	struct cache *cache = data;
+
+	cache->options.handlers->problem(cache->options.data, cache, text);
+}
+
+static const struct collection_handlers collection_handlers = {
+	.changed = on_object_changed,
+	.contact = on_contact,
+	.problem = on_problem,
+};
+
+static void unref_collection(void *collection)
+{
+	collection_unref(collection);
+}
+
+GPtrArray *cache_collections(struct cache *cache)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&cache->lock);
+	GPtrArray *all = g_ptr_array_new_with_free_func(unref_collection);
+	GHashTableIter iter;
+	void *collection;
+
+	g_hash_table_iter_init(&iter, cache->collections);
+	while (g_hash_table_iter_next(&iter, NULL, &collection))
+		g_ptr_array_add(all, collection_ref(collection));
+	return all;
+}
+
+static gboolean has_vanished(void *key, void *value, void *data)
+{
+	const struct resource *resource = collection_scope(value)->resource;
+	const struct resource *now = catalog_find(data, resource->name);
+
+	return now == NULL || !resource_equal(now, resource);
+}
+
+static void on_catalog_changed(void *data, struct catalog *old, struct catalog *new)
+{
+	struct cache *cache = data;
+
+	count_change(cache);
+	g_mutex_lock(&cache->lock);
+	g_hash_table_foreach_remove(cache->collections, has_vanished, new);
+	g_mutex_unlock(&cache->lock);
+	cache->options.handlers->catalog_changed(cache->options.data, cache, old, new);
+}
+
+static const struct discovery_handlers discovery_handlers = {
+	.changed = on_catalog_changed,
+	.contact = on_contact,
+	.problem = on_problem,
+};
+
+static void for_all(struct cache *cache, void (*function)(struct collection *))
+{
+	g_autoptr(GPtrArray) all = cache_collections(cache);
+
+	for (guint i = 0; i < all->len; i++)
+		function(g_ptr_array_index(all, i));
+}
+
+static void on_lost(void *data)
+{
+	for_all(data, collection_reconnect);
+}
+
+static void on_restored(void *data)
+{
+	struct cache *cache = data;
+
+	discovery_kick(cache->discovery);
+	for_all(cache, collection_kick);
+}
+
+static const struct health_handlers health_handlers = {
+	.lost = on_lost,
+	.restored = on_restored,
+};
+
+static void stop_collection(void *pointer)
+{
+	struct collection *collection = pointer;
+
+	collection_stop(collection);
+	collection_unref(collection);
+}
+
+static void schedule_sweep(struct cache *cache)
+{
+	cache->timer = loop_timer_add(cache->options.loop,
+		MIN(SWEEP_MS, cache->options.idle / 2 + 1), cache->strand, run_sweep, cache);
+}
+
+struct cache *cache_create(const struct cache_options *options)
+{
+	struct cache *cache = g_new0(struct cache, 1);
+
+	cache->options = *options;
+	if (cache->options.idle == 0)
+		cache->options.idle = CACHE_IDLE_MS;
+	cache->where = g_strdup(options->source->ops->where(options->source));
+	cache->admission = admission_create(CACHE_LISTS_MAX);
+	cache->strand = strand_create(options->pool);
+	g_mutex_init(&cache->lock);
+	cache->collections =
+		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, stop_collection);
+	cache->health = health_create(
+		options->source, options->loop, options->pool, &health_handlers, cache);
+	cache->discovery = discovery_create(&(struct discovery_options){
+		.source = options->source,
+		.loop = options->loop,
+		.pool = options->pool,
+		.handlers = &discovery_handlers,
+		.data = cache,
+		.age = CACHE_CATALOG_MS,
+	});
+	g_mutex_lock(&cache->lock);
+	schedule_sweep(cache);
+	g_mutex_unlock(&cache->lock);
+	return cache;
+}
+
+void cache_stop(struct cache *cache)
+{
+	GHashTable *collections;
+
+	g_mutex_lock(&cache->lock);
+	cache->stopped = TRUE;
+	loop_timer_cancel(cache->options.loop, cache->timer);
+	collections = g_steal_pointer(&cache->collections);
+	cache->collections =
+		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, stop_collection);
+	g_mutex_unlock(&cache->lock);
+	health_stop(cache->health);
+	discovery_stop(cache->discovery);
+	g_hash_table_destroy(collections);
+	cache->options.source->ops->destroy(cache->options.source);
+}
+
+void cache_destroy(struct cache *cache)
+{
+	if (cache == NULL)
+		return;
+	g_hash_table_destroy(cache->collections);
+	discovery_unref(cache->discovery);
+	health_unref(cache->health);
+	strand_unref(cache->strand);
+	admission_destroy(cache->admission);
+	g_mutex_clear(&cache->lock);
+	g_free(cache->where);
+	g_free(cache);
+}
+
+int cache_catalog(struct cache *cache, collection_wait wait, void *data, struct catalog **ret,
+	GError **error)
+{
+	return discovery_look(cache->discovery, wait, data, ret, error);
+}
+
+struct catalog *cache_catalog_now(struct cache *cache)
+{
+	return discovery_now(cache->discovery);
+}
+
+/* namespace and name may be NULL. The group is in the name, the version decides what is read. */
+static char *make_key(const struct resource *resource, const char *namespace, const char *name)
+{
+	return g_strdup_printf("%s/%s/%s/%s", resource->name, resource->version,
+		namespace != NULL ? namespace : "", name != NULL ? name : "");
+}
+
+/* How many collections hold a single object. Under the lock. */
+static guint count_named(struct cache *cache)
+{
+	GHashTableIter iter;
+	void *collection;
+	guint named = 0;
+
+	g_hash_table_iter_init(&iter, cache->collections);
+	while (g_hash_table_iter_next(&iter, NULL, &collection))
+		named += collection_scope(collection)->name != NULL;
+	return named;
+}
+
+/* A reference to the collection of that scope, created if need be. */
+static int get_collection(struct cache *cache, struct resource *resource, const char *namespace,
+	const char *name, struct collection **ret, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&cache->lock);
+	g_autofree char *key = make_key(resource, namespace, name);
+	struct collection *collection = g_hash_table_lookup(cache->collections, key);
+
+	if (collection != NULL) {
+		*ret = collection_ref(collection);
+		return 0;
+	}
+	if (cache->stopped)
+		return error_set(error, ESHUTDOWN, "%s: no longer served", resource->name);
+	if (name != NULL && count_named(cache) >= CACHE_NAMED_MAX)
+		return error_set(error, EAGAIN, "%s: more than %d objects are watched one by one",
+			resource->name, CACHE_NAMED_MAX);
+	collection = collection_create(
+		&(struct collection_options){
+			.source = cache->options.source,
+			.loop = cache->options.loop,
+			.pool = cache->options.pool,
+			.admission = cache->admission,
+			.handlers = &collection_handlers,
+			.data = cache,
+		},
+		&(struct source_scope){
+			.resource = resource, .namespace = namespace, .name = name});
+	g_hash_table_insert(cache->collections, g_steal_pointer(&key), collection);
+	*ret = collection_ref(collection);
+	return 0;
+}
+
+static int look_at(struct cache *cache, struct resource *resource, const char *namespace,
+	const char *name, collection_wait wait, void *data, struct collection **ret,
+	GError **error)
+{
+	struct collection *collection;
+	int r = get_collection(cache, resource, namespace, name, &collection, error);
+
+	if (r < 0)
+		return r;
+	r = collection_look(collection, wait, data, error);
+	if (r == 0)
+		*ret = collection;
+	else
+		collection_unref(collection);
+	return r;
+}
+
+int cache_look(struct cache *cache, struct resource *resource, const char *namespace,
+	const char *name, collection_wait wait, void *data, struct collection **ret,
+	GError **error)
+{
+	g_autoptr(GError) denied = NULL;
+	int r = look_at(cache, resource, NULL, NULL, wait, data, ret, &denied);
+
+	if (r == -EACCES && resource->namespaced) {
+		g_clear_error(&denied);
+		r = look_at(cache, resource, namespace, NULL, wait, data, ret, &denied);
+	}
+	if (r == -EACCES && name != NULL && resource->can_get) {
+		g_clear_error(&denied);
+		r = look_at(cache, resource, resource->namespaced ? namespace : NULL, name, wait,
+			data, ret, &denied);
+	}
+	if (denied != NULL)
+		g_propagate_error(error, g_steal_pointer(&denied));
+	return r;
+}
+
+int cache_find(struct cache *cache, struct resource *resource, const char *namespace,
+	const char *name, collection_wait wait, void *data, struct snapshot **ret, GError **error)
+{
+	struct collection *collection;
+	struct snapshot *snapshot;
+	int r = cache_look(cache, resource, namespace, name, wait, data, &collection, error);
+
+	if (r < 0)
+		return r;
+	snapshot = collection_find(collection, namespace, name);
+	collection_unref(collection);
+	if (snapshot == NULL)
+		return error_set(error, ENOENT, "%s \"%s\" not found", resource->name, name);
+	*ret = snapshot;
+	return 0;
+}
+
+static gboolean is_idle(struct cache *cache, struct collection *collection)
+{
+	uint64_t limit = cache->options.idle;
+
+	if (collection_scope(collection)->name != NULL)
+		limit = MIN(limit, CACHE_NAMED_IDLE_MS);
+	return collection_idle(collection) >= limit;
+}
+
+void cache_retire(struct cache *cache, struct collection *collection)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&cache->lock);
+	const struct source_scope *scope = collection_scope(collection);
+	g_autofree char *key = make_key(scope->resource, scope->namespace, scope->name);
+
+	if (g_hash_table_lookup(cache->collections, key) != collection ||
+		!is_idle(cache, collection))
+		return;
+	count_change(cache);
+	g_hash_table_remove(cache->collections, key);
+}
+
+static void run_sweep(void *data)
+{
+	struct cache *cache = data;
+	g_autoptr(GPtrArray) all = cache_collections(cache);
+
+	for (guint i = 0; i < all->len; i++) {
+		struct collection *collection = g_ptr_array_index(all, i);
+
+		if (is_idle(cache, collection))
+			cache->options.handlers->retiring(cache->options.data, cache, collection);
+	}
+	g_mutex_lock(&cache->lock);
+	if (!cache->stopped)
+		schedule_sweep(cache);
+	g_mutex_unlock(&cache->lock);
+}
+
+gboolean cache_is_away(struct cache *cache, gint64 *ret_since, char **ret_message)
+{
+	return health_is_away(cache->health, ret_since, ret_message);
+}
+
+const char *cache_where(struct cache *cache)
+{
+	return cache->where;
+}

@@ -1,0 +1,96 @@
+/*
+ * What one cluster looks like, kept true by watches: the catalog of its resources and their
+ * objects. A collection is listed when somebody first looks into it and stops after it has been
+ * idle for long.
+ *
+ * Any thread unless said otherwise; no function waits for the network. Where something has to be
+ * waited for, -EINPROGRESS is returned and wait(data) is called once, with no lock held, when it is
+ * worth asking again.
+ */
+#pragma once
+
+#include "cache/catalog.h"
+#include "cache/collection.h"
+#include "cache/health.h"
+
+struct cache;
+
+/* Lists under way at a time (design.md 2). */
+#define CACHE_LISTS_MAX 4
+/* Single objects that are watched by name where neither list is allowed. */
+#define CACHE_NAMED_MAX 1024
+/* They are let go sooner than whole collections, since each costs a watch. */
+#define CACHE_NAMED_IDLE_MS (5UL * 60 * 1000)
+/* A collection that nobody looked into for this long is let go. */
+#define CACHE_IDLE_MS (30UL * 60 * 1000)
+/* Discovery is repeated at this age where CRDs and APIServices cannot be watched. */
+#define CACHE_CATALOG_MS (10UL * 60 * 1000)
+
+/* What the cache tells. Called from strands with no lock held. */
+struct cache_handlers {
+	/* old is NULL for an added object, new for a removed one; both borrowed. */
+	void (*object_changed)(void *data, struct cache *cache, struct resource *resource,
+		struct snapshot *old, struct snapshot *new);
+	/* old is NULL the first time; both borrowed. */
+	void (*catalog_changed)(
+		void *data, struct cache *cache, struct catalog *old, struct catalog *new);
+	/*
+	 * The collection has been idle: whatever the kernel holds of it must be invalidated, then
+	 * cache_retire be called, on any thread. Comes again while that has not happened.
+	 */
+	void (*retiring)(void *data, struct cache *cache, struct collection *collection);
+	/* Something a person should know of. One line. */
+	void (*problem)(void *data, struct cache *cache, const char *text);
+};
+
+struct cache_options {
+	struct source *source; /* taken over; destroyed by cache_stop */
+	struct loop *loop;
+	struct strand_pool *pool;
+	const struct cache_handlers *handlers;
+	void *data;
+	uint64_t idle; /* milliseconds; 0: CACHE_IDLE_MS */
+};
+
+/* Begins with discovery at once. */
+struct cache *cache_create(const struct cache_options *options);
+/* Ends all that is under way and destroys the source. No handler is called afterwards. */
+void cache_stop(struct cache *cache);
+/* After cache_stop, and after the pool was destroyed. NULL is fine. */
+void cache_destroy(struct cache *cache);
+
+/* 0 with a reference in *ret; -EINPROGRESS; or why discovery failed. */
+int cache_catalog(struct cache *cache, collection_wait wait, void *data, struct catalog **ret,
+	GError **error);
+/* The catalog as it is now, a reference, or NULL. */
+struct catalog *cache_catalog_now(struct cache *cache);
+
+/*
+ * The collection that can answer for the resource in the namespace ("" for cluster-scoped), and, if
+ * name is not NULL, for that object: the one of all namespaces, else the namespace's, else the
+ * single object's, as far down as is forbidden (403). 0 with a reference in *ret; -EINPROGRESS; or
+ * a negative errno. Counts as use.
+ */
+int cache_look(struct cache *cache, struct resource *resource, const char *namespace,
+	const char *name, collection_wait wait, void *data, struct collection **ret,
+	GError **error);
+/* One object: 0 with a reference in *ret, -ENOENT when it is not there, else as cache_look. */
+int cache_find(struct cache *cache, struct resource *resource, const char *namespace,
+	const char *name, collection_wait wait, void *data, struct snapshot **ret,
+	GError **error);
+
+/* Follows cache_handlers.retiring: lets the collection go, unless it was looked into meanwhile. */
+void cache_retire(struct cache *cache, struct collection *collection);
+
+/*
+ * Grows by at least one with every change, before its handler is called: a reader who sees it
+ * unmoved has seen the latest state throughout.
+ */
+uint64_t cache_changes(struct cache *cache);
+
+/* TRUE while the server is away, with since when and why (health.h). */
+gboolean cache_is_away(struct cache *cache, gint64 *ret_since, char **ret_message);
+/* The server, for messages: "https://10.0.0.1:6443". Valid until cache_stop. */
+const char *cache_where(struct cache *cache);
+/* References to all collections; free with g_ptr_array_unref. */
+GPtrArray *cache_collections(struct cache *cache);

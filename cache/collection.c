@@ -1,0 +1,421 @@
+#include "cache/collection.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "client/error.h"
+
+enum state {
+	STATE_NEW,     /* nobody looked yet */
+	STATE_LOADING, /* the first list is under way */
+	STATE_READY,   /* the store can be shown */
+	STATE_FAILED,  /* the first list failed */
+};
+
+struct waiter {
+	collection_wait wait;
+	void *data;
+};
+
+struct collection {
+	gint references;
+	struct source_scope scope;
+	char *namespace; /* what scope points to */
+	char *name;
+	struct collection_options options;
+	struct strand *strand;
+	struct reflector *reflector;
+	GMutex lock; /* guards all below */
+	struct store *store;
+	enum state state;
+	gboolean refreshing; /* a polled list is under way */
+	gboolean must_poll;
+	gboolean stopped;
+	uint64_t listed; /* loop_now() of the last list that ended, however */
+	uint64_t looked;
+	int errnum;
+	char *message;
+	GArray *waiters; /* of struct waiter */
+};
+
+static void unlock_and_wake(struct collection *collection)
+{
+	GArray *waiters = g_steal_pointer(&collection->waiters);
+
+	collection->waiters = g_array_new(FALSE, FALSE, sizeof(struct waiter));
+	g_mutex_unlock(&collection->lock);
+	for (guint i = 0; i < waiters->len; i++) {
+		struct waiter *waiter = &g_array_index(waiters, struct waiter, i);
+
+		waiter->wait(waiter->data);
+	}
+	g_array_unref(waiters);
+}
+
+static void on_list_begun(void *data)
+{
+	struct collection *collection = data;
+
+	g_mutex_lock(&collection->lock);
+	store_sweep_begin(collection->store);
+	g_mutex_unlock(&collection->lock);
+}
+
+static gboolean on_known(void *data, const struct snapshot_key *key)
+{
+	struct collection *collection = data;
+	struct snapshot *stored;
+	gboolean same;
+
+	g_mutex_lock(&collection->lock);
+	stored = store_find(collection->store, key->namespace, key->name);
+	/* Aggregated resources such as metrics may carry no version: they always count as new. */
+	same = stored != NULL && key->version[0] != '\0' &&
+	       strcmp(stored->version, key->version) == 0 && strcmp(stored->uid, key->uid) == 0;
+	if (same)
+		store_sweep_mark(collection->store, key->namespace, key->name);
+	g_mutex_unlock(&collection->lock);
+	return same;
+}
+
+static gboolean same_text(const struct snapshot *a, const struct snapshot *b)
+{
+	return a->yaml_length == b->yaml_length && memcmp(a->yaml, b->yaml, a->yaml_length) == 0;
+}
+
+static void on_put(void *data, struct snapshot *snapshot)
+{
+	struct collection *collection = data;
+	struct snapshot *old SNAPSHOT_CLEANUP = NULL;
+	struct snapshot *new SNAPSHOT_CLEANUP = NULL;
+	gboolean tell;
+
+	g_mutex_lock(&collection->lock);
+	old = store_find(collection->store, snapshot->namespace, snapshot->name);
+	if (old != NULL && snapshot->version[0] == '\0' && same_text(old, snapshot)) {
+		/* Listed again and unchanged: keep what the kernel knows. */
+		old = NULL;
+		store_sweep_mark(collection->store, snapshot->namespace, snapshot->name);
+		g_mutex_unlock(&collection->lock);
+		snapshot_unref(snapshot);
+		return;
+	}
+	store_put(collection->store, snapshot, &old);
+	new = snapshot_ref(snapshot);
+	tell = collection->state == STATE_READY;
+	g_mutex_unlock(&collection->lock);
+	if (tell)
+		collection->options.handlers->changed(
+			collection->options.data, collection, old, new);
+}
+
+static void on_remove(void *data, const char *namespace, const char *name)
+{
+	struct collection *collection = data;
+	struct snapshot *old SNAPSHOT_CLEANUP = NULL;
+	gboolean tell;
+
+	g_mutex_lock(&collection->lock);
+	old = store_remove(collection->store, namespace, name);
+	tell = collection->state == STATE_READY;
+	g_mutex_unlock(&collection->lock);
+	if (tell && old != NULL)
+		collection->options.handlers->changed(
+			collection->options.data, collection, old, NULL);
+}
+
+static void on_synced(void *data)
+{
+	struct collection *collection = data;
+	g_autoptr(GPtrArray) gone = NULL;
+	gboolean tell;
+
+	g_mutex_lock(&collection->lock);
+	gone = store_sweep_end(collection->store);
+	tell = collection->state == STATE_READY;
+	collection->state = STATE_READY;
+	collection->refreshing = FALSE;
+	collection->must_poll = reflector_must_poll(collection->reflector);
+	collection->listed = loop_now();
+	unlock_and_wake(collection);
+	for (guint i = 0; tell && i < gone->len; i++)
+		collection->options.handlers->changed(collection->options.data, collection,
+			g_ptr_array_index(gone, i), NULL);
+}
+
+static void on_failed(void *data, const struct source_result *result)
+{
+	struct collection *collection = data;
+
+	g_mutex_lock(&collection->lock);
+	/* A store that was complete once goes on being shown: the last known state. */
+	if (collection->state == STATE_LOADING)
+		collection->state = STATE_FAILED;
+	collection->refreshing = FALSE;
+	collection->must_poll = reflector_must_poll(collection->reflector);
+	collection->listed = loop_now();
+	collection->errnum = result->errnum;
+	g_free(collection->message);
+	collection->message = g_strdup(result->message);
+	unlock_and_wake(collection);
+}
+
+static void on_contact(void *data, const struct source_result *result)
+{
+	struct collection *collection = data;
+
+	collection->options.handlers->contact(collection->options.data, result);
+}
+
+static void on_problem(void *data, const char *text)
+{
+	struct collection *collection = data;
+	g_autofree char *named =
+		g_strdup_printf("%s: %s", collection->scope.resource->name, text);
+
+	collection->options.handlers->problem(collection->options.data, named);
+}
+
+static const struct reflector_handlers reflector_handlers = {
+	.list_begun = on_list_begun,
+	.known = on_known,
+	.put = on_put,
+	.remove = on_remove,
+	.synced = on_synced,
+	.failed = on_failed,
+	.contact = on_contact,
+	.problem = on_problem,
+};
+
+struct collection *collection_create(
+	const struct collection_options *options, const struct source_scope *scope)
+{
+	struct collection *collection = g_new0(struct collection, 1);
+
+	collection->references = 1;
+	collection->namespace = g_strdup(scope->namespace);
+	collection->name = g_strdup(scope->name);
+	collection->scope = (struct source_scope){
+		.resource = resource_ref(scope->resource),
+		.namespace = collection->namespace,
+		.name = collection->name,
+	};
+	collection->options = *options;
+	collection->strand = strand_create(options->pool);
+	g_mutex_init(&collection->lock);
+	collection->store = store_create();
+	collection->waiters = g_array_new(FALSE, FALSE, sizeof(struct waiter));
+	collection->looked = loop_now();
+	collection->reflector = reflector_create(
+		&(struct reflector_options){
+			.source = options->source,
+			.loop = options->loop,
+			.strand = collection->strand,
+			.admission = options->admission,
+			.scope = &collection->scope,
+		},
+		&reflector_handlers, collection);
+	return collection;
+}
+
+struct collection *collection_ref(struct collection *collection)
+{
+	g_atomic_int_inc(&collection->references);
+	return collection;
+}
+
+struct collection *collection_unref(struct collection *collection)
+{
+	if (collection == NULL || !g_atomic_int_dec_and_test(&collection->references))
+		return NULL;
+	reflector_unref(collection->reflector);
+	strand_unref(collection->strand);
+	store_destroy(collection->store);
+	resource_unref(collection->scope.resource);
+	g_array_unref(collection->waiters);
+	g_mutex_clear(&collection->lock);
+	g_free(collection->namespace);
+	g_free(collection->name);
+	g_free(collection->message);
+	g_free(collection);
+	return NULL;
+}
+
+static void run_refresh(void *data)
+{
+	struct collection *collection = data;
+
+	reflector_refresh(collection->reflector);
+	collection_unref(collection);
+}
+
+static void run_kick(void *data)
+{
+	struct collection *collection = data;
+
+	reflector_kick(collection->reflector);
+	collection_unref(collection);
+}
+
+static void run_reconnect(void *data)
+{
+	struct collection *collection = data;
+
+	reflector_reconnect(collection->reflector);
+	collection_unref(collection);
+}
+
+static void run_stop(void *data)
+{
+	struct collection *collection = data;
+
+	reflector_stop(collection->reflector);
+	collection_unref(collection);
+}
+
+static void post(struct collection *collection, strand_job job)
+{
+	strand_post(collection->strand, job, collection_ref(collection));
+}
+
+void collection_kick(struct collection *collection)
+{
+	post(collection, run_kick);
+}
+
+void collection_reconnect(struct collection *collection)
+{
+	post(collection, run_reconnect);
+}
+
+void collection_stop(struct collection *collection)
+{
+	g_mutex_lock(&collection->lock);
+	collection->stopped = TRUE;
+	unlock_and_wake(collection);
+	post(collection, run_stop);
+}
+
+static uint64_t retry_after(const struct collection *collection)
+{
+	return collection->errnum == EACCES ? COLLECTION_RETRY_DENIED_MS : COLLECTION_RETRY_MS;
+}
+
+/* Whether a list has to be begun for this look. Under the lock. */
+static gboolean needs_list(const struct collection *collection, uint64_t now)
+{
+	switch (collection->state) {
+	case STATE_NEW:
+		return TRUE;
+	case STATE_FAILED:
+		return now - collection->listed >= retry_after(collection);
+	case STATE_READY:
+		return collection->must_poll && !collection->refreshing &&
+		       now - collection->listed >= COLLECTION_STALE_MS;
+	case STATE_LOADING:
+		break;
+	}
+	return FALSE;
+}
+
+int collection_look(struct collection *collection, collection_wait wait, void *data, GError **error)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&collection->lock);
+	uint64_t now = loop_now();
+
+	collection->looked = now;
+	if (collection->stopped)
+		return error_set(error, ESHUTDOWN, "%s: no longer served",
+			collection->scope.resource->name);
+	if (needs_list(collection, now)) {
+		collection->refreshing = TRUE;
+		if (collection->state != STATE_READY)
+			collection->state = STATE_LOADING;
+		post(collection, run_refresh);
+	}
+	if (collection->state == STATE_FAILED)
+		return error_set(error, collection->errnum, "%s", collection->message);
+	if (collection->state == STATE_READY && !collection->refreshing)
+		return 0;
+	if (collection->waiters->len >= COLLECTION_WAITERS_MAX)
+		return error_set(error, EAGAIN, "%s: too many requests wait for its list",
+			collection->scope.resource->name);
+	g_array_append_val(collection->waiters, ((struct waiter){wait, data}));
+	return -EINPROGRESS;
+}
+
+struct snapshot *collection_find(
+	struct collection *collection, const char *namespace, const char *name)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&collection->lock);
+	struct snapshot *snapshot = store_find(collection->store, namespace, name);
+
+	return snapshot != NULL ? snapshot_ref(snapshot) : NULL;
+}
+
+void collection_each(struct collection *collection, const char *namespace, uint64_t after,
+	store_visit visit, void *data)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&collection->lock);
+
+	store_each(collection->store, namespace, after, visit, data);
+}
+
+size_t collection_count(struct collection *collection, const char *namespace)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&collection->lock);
+
+	return store_count(collection->store, namespace);
+}
+
+struct timespec collection_changed(struct collection *collection, const char *namespace)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&collection->lock);
+
+	return store_changed(collection->store, namespace);
+}
+
+const struct source_scope *collection_scope(const struct collection *collection)
+{
+	return &collection->scope;
+}
+
+gboolean collection_must_poll(struct collection *collection)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&collection->lock);
+
+	return collection->must_poll;
+}
+
+uint64_t collection_idle(struct collection *collection)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&collection->lock);
+
+	return loop_now() - collection->looked;
+}
+
+static const char *state_name(const struct collection *collection)
+{
+	switch (collection->state) {
+	case STATE_NEW:
+	case STATE_LOADING:
+		return "loading";
+	case STATE_READY:
+		return collection->must_poll ? "polled" : "watching";
+	case STATE_FAILED:
+		break;
+	}
+	return "failed";
+}
+
+void collection_describe(struct collection *collection, struct collection_status *ret)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&collection->lock);
+
+	*ret = (struct collection_status){
+		.state = state_name(collection),
+		.objects = store_count(collection->store, NULL),
+		.bytes = store_bytes(collection->store),
+		.idle = loop_now() - collection->looked,
+	};
+}

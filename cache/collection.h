@@ -1,0 +1,82 @@
+/*
+ * One scope of a source (a resource in all namespaces, in one, or one object by name) as a store
+ * that a reflector keeps true. Started by the first look. Any thread; no function waits for the
+ * network.
+ */
+#pragma once
+
+#include "cache/reflector.h"
+#include "cache/store.h"
+
+struct collection;
+
+/* A resource that cannot be watched is listed again when older than this and somebody looks. */
+#define COLLECTION_STALE_MS 3000
+/* A failed first list is not tried again sooner than this, however often somebody looks. */
+#define COLLECTION_RETRY_MS 1000
+#define COLLECTION_RETRY_DENIED_MS 10000
+/* Looks that wait for one list at a time. */
+#define COLLECTION_WAITERS_MAX 65536
+
+/* Called once, on any thread, with no lock held, when a look that waited is worth repeating. */
+typedef void (*collection_wait)(void *data);
+
+struct collection_handlers {
+	/*
+	 * Something changed after the first list: old is NULL for an added object, new for a
+	 * removed one. Both are borrowed. The store shows the new state already. On the strand.
+	 */
+	void (*changed)(void *data, struct collection *collection, struct snapshot *old,
+		struct snapshot *new);
+	void (*contact)(void *data, const struct source_result *result);
+	void (*problem)(void *data, const char *text);
+};
+
+struct collection_options {
+	struct source *source;
+	struct loop *loop;
+	struct strand_pool *pool;
+	struct admission *admission;
+	const struct collection_handlers *handlers;
+	void *data;
+};
+
+/* scope's strings are copied. */
+struct collection *collection_create(
+	const struct collection_options *options, const struct source_scope *scope);
+struct collection *collection_ref(struct collection *collection);
+struct collection *collection_unref(struct collection *collection); /* returns NULL; NULL is fine */
+/* Ends the reflector soon; whoever waits is called. The store stays readable while referenced. */
+void collection_stop(struct collection *collection);
+
+/*
+ * Makes sure that there is something to show: 0, and the store can be read; -EINPROGRESS, and
+ * wait(data) follows; or why the last list failed, with error set. Counts as use.
+ */
+int collection_look(
+	struct collection *collection, collection_wait wait, void *data, GError **error);
+
+/* A reference, or NULL. After collection_look returned 0. */
+struct snapshot *collection_find(
+	struct collection *collection, const char *namespace, const char *name);
+/* store_each under the lock: visit must call no function of the cache. */
+void collection_each(struct collection *collection, const char *namespace, uint64_t after,
+	store_visit visit, void *data);
+size_t collection_count(struct collection *collection, const char *namespace);
+struct timespec collection_changed(struct collection *collection, const char *namespace);
+
+void collection_kick(struct collection *collection);
+void collection_reconnect(struct collection *collection);
+
+/* What .kubefs/status says of it. */
+struct collection_status {
+	const char *state; /* "loading", "watching", "polled", "failed" */
+	size_t objects;
+	size_t bytes; /* of YAML */
+	uint64_t idle; /* milliseconds since the last look */
+};
+void collection_describe(struct collection *collection, struct collection_status *ret);
+const struct source_scope *collection_scope(const struct collection *collection);
+gboolean collection_must_poll(struct collection *collection);
+/* Milliseconds since the last look. */
+uint64_t collection_idle(struct collection *collection);

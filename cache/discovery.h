@@ -1,0 +1,41 @@
+/*
+ * Keeps a cluster's catalog true: discovers, and again whenever a CRD or an APIService comes, goes
+ * or changes (protocol.md 13).
+ */
+#pragma once
+
+#include "cache/catalog.h"
+#include "cache/collection.h"
+#include "client/loop.h"
+
+struct discovery;
+
+struct discovery_handlers {
+	/* On the discovery's strand; old is NULL the first time; both borrowed. */
+	void (*changed)(void *data, struct catalog *old, struct catalog *new);
+	void (*contact)(void *data, const struct source_result *result);
+	void (*problem)(void *data, const char *text);
+};
+
+struct discovery_options {
+	struct source *source;
+	struct loop *loop;
+	struct strand_pool *pool;
+	const struct discovery_handlers *handlers;
+	void *data;
+	uint64_t age; /* milliseconds after which it is repeated where nothing can be watched */
+};
+
+/* Begins at once. */
+struct discovery *discovery_create(const struct discovery_options *options);
+/* Ends what is under way; whoever waits is called. */
+void discovery_stop(struct discovery *discovery);
+void discovery_unref(struct discovery *discovery);
+
+/* As cache_catalog. Any thread. */
+int discovery_look(struct discovery *discovery, collection_wait wait, void *data,
+	struct catalog **ret, GError **error);
+/* A reference, or NULL. Any thread. */
+struct catalog *discovery_now(struct discovery *discovery);
+/* The server is back: does now what waits for a timer. Any thread. */
+void discovery_kick(struct discovery *discovery);
