@@ -16,9 +16,15 @@ struct kubeconfig;
 
 /* What the command line says in place of the file; NULL means that it says nothing. */
 struct kubeconfig_overrides {
-	char **servers; /* base URLs tried in turn, in place of the cluster's */
+	/*
+	 * Base URLs tried in turn, in place of the cluster's. As with kubectl's --server the file's
+	 * tls-server-name does not count then; tls_server_name does.
+	 */
+	char **servers;
+	const char *tls_server_name; /* --tls-server-name */
 	const char *namespace; /* --namespace */
-	const char *as; /* --as; replaces the file's user */
+	/* Each replaces what the file says, the extras key by key. */
+	const char *as; /* --as */
 	const char *as_uid; /* --as-uid */
 	char **as_groups; /* --as-group, each */
 	char **as_user_extra; /* --as-user-extra, each "KEY=VALUE" */
@@ -38,7 +44,10 @@ void kubeconfig_destroy(struct kubeconfig *config); /* NULL is fine */
 const char *const *kubeconfig_contexts(const struct kubeconfig *config);
 /* NULL when no file sets one. */
 const char *kubeconfig_current_context(const struct kubeconfig *config);
-/* The namespace of a context (NULL: the current one): "default" when it says none. */
+/*
+ * The namespace of a context (NULL: the current one). Where it says none: "default", or in a pod
+ * the pod's own, as kubectl has it. Owned by config.
+ */
 const char *kubeconfig_namespace(const struct kubeconfig *config, const char *context);
 
 /*
