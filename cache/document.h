@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "cache/arena.h"
+
 /* Containers in containers; Go's encoding/json refuses more, and so does the API server. */
 #define DOCUMENT_DEPTH_MAX 10000
 
@@ -47,7 +49,9 @@ struct document_node {
 	uint32_t key_length;
 };
 
-struct document;
+struct document {
+	struct arena arena;
+};
 
 /*
  * keep: bytes of memory that document_reset retains. limit: bytes that nodes and copied text may
@@ -59,9 +63,6 @@ void document_destroy(struct document *document); /* NULL is fine */
 void document_reset(struct document *document);
 void document_destroy_pointer(struct document **document);
 #define DOCUMENT_CLEANUP __attribute__((cleanup(document_destroy_pointer)))
-
-/* size bytes, aligned for pointers, that live until document_reset. NULL: over the limit. */
-void *document_allocate(struct document *document, size_t size);
 
 /* Text copied into the document, or NULL: over the limit. */
 const char *document_copy_text(struct document *document, const char *text, size_t length);
