@@ -170,8 +170,8 @@ static int merge_into(
 	for (unsigned int i = 0; i < from->keys->len; i++) {
 		if (yaml_node_get(mapping, from->keys->pdata[i]) != NULL)
 			continue;
-		if (++reader->nodes > YAML_TREE_NODES_MAX)
-			return fail(reader, from->line, "too many values");
+		if (mapping->keys->len == YAML_TREE_KEYS_MAX)
+			return fail(reader, from->line, "too many keys");
 		mapping_set(mapping, from->keys->pdata[i], yaml_node_ref(from->values->pdata[i]));
 	}
 	return 0;
@@ -231,6 +231,10 @@ static int read_member(struct reader *reader, const yaml_event_t *event, struct 
 	result = read_value(reader, &value);
 	if (result < 0)
 		return result;
+	if (mapping->keys->len == YAML_TREE_KEYS_MAX) {
+		yaml_node_unref(value);
+		return fail(reader, event->start_mark.line + 1, "too many keys");
+	}
 	if (merging) {
 		yaml_node_unref(*merge);
 		*merge = value;

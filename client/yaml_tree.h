@@ -13,6 +13,7 @@
 
 #define YAML_TREE_DEPTH_MAX 100
 #define YAML_TREE_NODES_MAX 500000
+#define YAML_TREE_KEYS_MAX 10000 /* of one mapping */
 
 enum yaml_kind {
 	YAML_NULL,
