@@ -72,14 +72,15 @@ def say(text):
 
 
 @contextlib.contextmanager
-def locked(path, what):
+def locked(path, what=None):
     """Hold an exclusive lock on a file; another holder is waited for."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"{what}: another run is at it, waiting for it")
+            if what:
+                say(f"{what}: another run builds it, waiting for that")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -287,7 +288,7 @@ def build(names=None):
 
     identity = hashlib.sha256(repr((sorted(wanted.items()), sorted(foreign.items()))).encode()).hexdigest()[:16]
     place = cache / f"all-{identity}"
-    with locked(cache / "all.lock", "programs"):
+    with locked(cache / "all.lock"):
         (place / "bin").mkdir(parents=True, exist_ok=True)
         programs = {program: wanted[name] / program for name in SETS if wanted[name].is_dir()
                     for program in SETS[name].values()} | foreign

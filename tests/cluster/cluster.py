@@ -260,6 +260,8 @@ class Cluster:
             f"--service-account-signing-key-file={self.pki / 'sa.key'}",
             "--authorization-mode=RBAC", "--service-cluster-ip-range=10.96.0.0/16", "--allow-privileged=true",
             "--max-requests-inflight=1000", "--max-mutating-requests-inflight=1000",
+            # Without it a stop waits for the clients to end their watches.
+            "--shutdown-watch-termination-grace-period=1s",
         ]
         if self.audit:
             arguments += [f"--audit-log-path={self.directory / 'audit.log'}", "--audit-log-mode=blocking",
