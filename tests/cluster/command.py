@@ -39,7 +39,7 @@ class Place:
         try:
             self.folder.mkdir(mode=0o700, parents=True)
         except FileExistsError:
-            if self.folder.stat().st_uid != os.getuid():
+            if self.folder.is_symlink() or self.folder.stat().st_uid != os.getuid():
                 raise ClusterError(f"{self.folder} belongs to somebody else") from None
 
     def keeper(self):
