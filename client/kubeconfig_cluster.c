@@ -30,6 +30,13 @@ static gboolean has_host(GUri *uri)
 	return uri != NULL && g_uri_get_host(uri) != NULL && *g_uri_get_host(uri) != '\0';
 }
 
+static gboolean has_path(const char *host)
+{
+	const char *slash = strchr(host, '/');
+
+	return slash != NULL && slash[1] != '\0';
+}
+
 /*
  * A base URL as client-go takes it (rest/url_utils.go DefaultServerURL, clientcmd ClientConfig):
  * http where it says no scheme, its path kept, query and fragment dropped.
@@ -45,10 +52,8 @@ static int normalize_server(const char *owner, const char *server, char **ret_ur
 		g_clear_pointer(&parsed, g_uri_unref);
 		parsed = g_uri_parse(url, G_URI_FLAGS_PARSE_RELAXED, NULL);
 	}
-	while (length > 0 && url[length - 1] == '/')
-		length--;
 	url[length] = '\0';
-	if (!has_host(parsed) || has_blanks(server) || (bare && strchr(url + 7, '/') != NULL))
+	if (!has_host(parsed) || has_blanks(server) || (bare && has_path(url + strlen("http://"))))
 		return fail_url(owner, "server", "is neither a URL nor HOST:PORT", error);
 	if (!g_str_equal(g_uri_get_scheme(parsed), "http") &&
 		!g_str_equal(g_uri_get_scheme(parsed), "https"))
@@ -57,6 +62,8 @@ static int normalize_server(const char *owner, const char *server, char **ret_ur
 		return error_set(error, ENOTSUP,
 			"%s: server: a user in the URL is not supported, set username and password",
 			owner);
+	while (url[length - 1] == '/')
+		url[--length] = '\0';
 	*ret_url = g_steal_pointer(&url);
 	return 0;
 }
