@@ -1,0 +1,64 @@
+#include "client/kubernetes.h"
+
+#include "client/kubernetes_call.h"
+#include "client/kubernetes_discover.h"
+#include "client/kubernetes_fetch.h"
+#include "client/kubernetes_list.h"
+#include "client/kubernetes_watch.h"
+
+/* WatchList is on by default since 1.32 (KEP-3157). */
+#define WATCH_LIST_MINOR 32
+
+static void destroy(struct source *source)
+{
+	struct kubernetes *kubernetes = (struct kubernetes *)source;
+	struct http_client *http;
+
+	g_mutex_lock(&kubernetes->lock);
+	http = g_steal_pointer(&kubernetes->http);
+	g_mutex_unlock(&kubernetes->lock);
+	/* Not under the lock, which the done handlers that it waits for take. */
+	http_client_destroy(http);
+	kubernetes_unref(kubernetes);
+}
+
+static gboolean has_watch_list(struct source *source)
+{
+	const struct kubernetes *kubernetes = (struct kubernetes *)source;
+
+	return g_atomic_int_get(&kubernetes->minor) >= WATCH_LIST_MINOR;
+}
+
+static const char *where(struct source *source)
+{
+	struct kubernetes *kubernetes = (struct kubernetes *)source;
+	const char *url;
+
+	g_mutex_lock(&kubernetes->lock);
+	url = kubernetes->http != NULL ? http_client_server(kubernetes->http) : "";
+	g_mutex_unlock(&kubernetes->lock);
+	return url;
+}
+
+static const struct source_ops kubernetes_ops = {
+	.destroy = destroy,
+	.ping = kubernetes_ping,
+	.discover = kubernetes_discover,
+	.list = kubernetes_list,
+	.watch = kubernetes_watch,
+	.get = kubernetes_get,
+	.rules = kubernetes_rules,
+	.has_watch_list = has_watch_list,
+	.where = where,
+};
+
+struct source *kubernetes_source_create(struct http_client *http)
+{
+	struct kubernetes *kubernetes = g_new0(struct kubernetes, 1);
+
+	kubernetes->source.ops = &kubernetes_ops;
+	kubernetes->references = 1;
+	g_mutex_init(&kubernetes->lock);
+	kubernetes->http = http;
+	return &kubernetes->source;
+}
