@@ -8,7 +8,7 @@
 
 struct backoff {
 	uint64_t delay; /* the next one without jitter, milliseconds; 0 before the first */
-	uint64_t last;	/* when the last one was handed out, loop_now() */
+	uint64_t last; /* when the last one was handed out, loop_now() */
 };
 
 /* The delay in milliseconds to wait now, at least floor. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cache/discovery.h"
+#include "cache/permissions.h"
 #include "client/error.h"
 
 /* How often idle collections are looked for. */
@@ -14,10 +15,11 @@ struct cache {
 	struct admission *admission;
 	struct health *health;
 	struct discovery *discovery;
+	struct permissions *permissions;
 	struct strand *strand; /* the sweep's */
-	gint64 changes;	       /* atomic */
+	gint64 changes; /* atomic */
 	char *where;
-	GMutex lock;		 /* guards all below */
+	GMutex lock; /* guards all below */
 	GHashTable *collections; /* key (owned) -> struct collection * (owned) */
 	uint64_t timer;
 	gboolean stopped;
@@ -134,6 +136,19 @@ static const struct health_handlers health_handlers = {
 	.restored = on_restored,
 };
 
+static void on_permissions_changed(void *data, const char *namespace)
+{
+	struct cache *cache = data;
+
+	cache->options.handlers->permissions_changed(cache->options.data, cache, namespace);
+}
+
+gboolean cache_may(struct cache *cache, const struct resource *resource, const char *namespace,
+	const char *verb)
+{
+	return permissions_allow(cache->permissions, resource, namespace, verb);
+}
+
 static void stop_collection(void *pointer)
 {
 	struct collection *collection = pointer;
@@ -171,6 +186,8 @@ struct cache *cache_create(const struct cache_options *options)
 		.data = cache,
 		.age = CACHE_CATALOG_MS,
 	});
+	cache->permissions =
+		permissions_create(options->source, options->pool, on_permissions_changed, cache);
 	g_mutex_lock(&cache->lock);
 	schedule_sweep(cache);
 	g_mutex_unlock(&cache->lock);
@@ -190,6 +207,7 @@ void cache_stop(struct cache *cache)
 	g_mutex_unlock(&cache->lock);
 	health_stop(cache->health);
 	discovery_stop(cache->discovery);
+	permissions_stop(cache->permissions);
 	g_hash_table_destroy(collections);
 	cache->options.source->ops->destroy(cache->options.source);
 }
@@ -200,6 +218,7 @@ void cache_destroy(struct cache *cache)
 		return;
 	g_hash_table_destroy(cache->collections);
 	discovery_unref(cache->discovery);
+	permissions_unref(cache->permissions);
 	health_unref(cache->health);
 	strand_unref(cache->strand);
 	admission_destroy(cache->admission);
@@ -208,8 +227,8 @@ void cache_destroy(struct cache *cache)
 	g_free(cache);
 }
 
-int cache_catalog(struct cache *cache, collection_wait wait, void *data, struct catalog **ret,
-	GError **error)
+int cache_catalog(
+	struct cache *cache, collection_wait wait, void *data, struct catalog **ret, GError **error)
 {
 	return discovery_look(cache->discovery, wait, data, ret, error);
 }
@@ -265,16 +284,14 @@ static int get_collection(struct cache *cache, struct resource *resource, const 
 			.handlers = &collection_handlers,
 			.data = cache,
 		},
-		&(struct source_scope){
-			.resource = resource, .namespace = namespace, .name = name});
+		&(struct source_scope){.resource = resource, .namespace = namespace, .name = name});
 	g_hash_table_insert(cache->collections, g_steal_pointer(&key), collection);
 	*ret = collection_ref(collection);
 	return 0;
 }
 
 static int look_at(struct cache *cache, struct resource *resource, const char *namespace,
-	const char *name, collection_wait wait, void *data, struct collection **ret,
-	GError **error)
+	const char *name, collection_wait wait, void *data, struct collection **ret, GError **error)
 {
 	struct collection *collection;
 	int r = get_collection(cache, resource, namespace, name, &collection, error);
@@ -282,27 +299,39 @@ static int look_at(struct cache *cache, struct resource *resource, const char *n
 	if (r < 0)
 		return r;
 	r = collection_look(collection, wait, data, error);
-	if (r == 0)
+	if (r == 0) {
 		*ret = collection;
-	else
-		collection_unref(collection);
+		return 0;
+	}
+	collection_unref(collection);
 	return r;
 }
 
+/* A collection that was let go between finding it and looking into it is made anew. */
+static int look_again(struct cache *cache, struct resource *resource, const char *namespace,
+	const char *name, collection_wait wait, void *data, struct collection **ret, GError **error)
+{
+	int r = look_at(cache, resource, namespace, name, wait, data, ret, error);
+
+	if (r != -ESHUTDOWN)
+		return r;
+	g_clear_error(error);
+	return look_at(cache, resource, namespace, name, wait, data, ret, error);
+}
+
 int cache_look(struct cache *cache, struct resource *resource, const char *namespace,
-	const char *name, collection_wait wait, void *data, struct collection **ret,
-	GError **error)
+	const char *name, collection_wait wait, void *data, struct collection **ret, GError **error)
 {
 	g_autoptr(GError) denied = NULL;
-	int r = look_at(cache, resource, NULL, NULL, wait, data, ret, &denied);
+	int r = look_again(cache, resource, NULL, NULL, wait, data, ret, &denied);
 
 	if (r == -EACCES && resource->namespaced) {
 		g_clear_error(&denied);
-		r = look_at(cache, resource, namespace, NULL, wait, data, ret, &denied);
+		r = look_again(cache, resource, namespace, NULL, wait, data, ret, &denied);
 	}
 	if (r == -EACCES && name != NULL && resource->can_get) {
 		g_clear_error(&denied);
-		r = look_at(cache, resource, resource->namespaced ? namespace : NULL, name, wait,
+		r = look_again(cache, resource, resource->namespaced ? namespace : NULL, name, wait,
 			data, ret, &denied);
 	}
 	if (denied != NULL)
@@ -325,6 +354,23 @@ int cache_find(struct cache *cache, struct resource *resource, const char *names
 		return error_set(error, ENOENT, "%s \"%s\" not found", resource->name, name);
 	*ret = snapshot;
 	return 0;
+}
+
+struct timespec cache_changed(
+	struct cache *cache, const struct resource *resource, const char *namespace)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&cache->lock);
+	g_autofree char *all = make_key(resource, NULL, NULL);
+	g_autofree char *one = make_key(resource, namespace, NULL);
+	struct collection *collection = g_hash_table_lookup(cache->collections, all);
+	struct timespec changed = {0};
+
+	if (collection != NULL)
+		changed = collection_changed(collection, namespace);
+	collection = g_hash_table_lookup(cache->collections, one);
+	if (changed.tv_sec == 0 && collection != NULL)
+		changed = collection_changed(collection, namespace);
+	return changed;
 }
 
 static gboolean is_idle(struct cache *cache, struct collection *collection)
@@ -352,6 +398,7 @@ void cache_retire(struct cache *cache, struct collection *collection)
 static void run_sweep(void *data)
 {
 	struct cache *cache = data;
+	/* Empty once the cache is stopped. */
 	g_autoptr(GPtrArray) all = cache_collections(cache);
 
 	for (guint i = 0; i < all->len; i++) {

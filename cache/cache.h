@@ -5,7 +5,7 @@
  *
  * Any thread unless said otherwise; no function waits for the network. Where something has to be
  * waited for, -EINPROGRESS is returned and wait(data) is called once, with no lock held, when it is
- * worth asking again.
+ * worth asking again. With wait NULL nobody is called.
  */
 #pragma once
 
@@ -39,6 +39,8 @@ struct cache_handlers {
 	 * cache_retire be called, on any thread. Comes again while that has not happened.
 	 */
 	void (*retiring)(void *data, struct cache *cache, struct collection *collection);
+	/* What the caller may do in the namespace may be other than was said; "": the cluster. */
+	void (*permissions_changed)(void *data, struct cache *cache, const char *namespace);
 	/* Something a person should know of. One line. */
 	void (*problem)(void *data, struct cache *cache, const char *text);
 };
@@ -76,8 +78,14 @@ int cache_look(struct cache *cache, struct resource *resource, const char *names
 	GError **error);
 /* One object: 0 with a reference in *ret, -ENOENT when it is not there, else as cache_look. */
 int cache_find(struct cache *cache, struct resource *resource, const char *namespace,
-	const char *name, collection_wait wait, void *data, struct snapshot **ret,
-	GError **error);
+	const char *name, collection_wait wait, void *data, struct snapshot **ret, GError **error);
+
+/*
+ * When an object was last added to or removed from the resource in the namespace, as far as anybody
+ * looked; zero when that is not known. Begins nothing.
+ */
+struct timespec cache_changed(
+	struct cache *cache, const struct resource *resource, const char *namespace);
 
 /* Follows cache_handlers.retiring: lets the collection go, unless it was looked into meanwhile. */
 void cache_retire(struct cache *cache, struct collection *collection);
@@ -87,6 +95,13 @@ void cache_retire(struct cache *cache, struct collection *collection);
  * unmoved has seen the latest state throughout.
  */
 uint64_t cache_changes(struct cache *cache);
+
+/*
+ * Whether the caller may do that in the namespace ("" for the cluster): FALSE when the server says
+ * no, TRUE while it is not known (cache/permissions.h). Begins to ask.
+ */
+gboolean cache_may(struct cache *cache, const struct resource *resource, const char *namespace,
+	const char *verb);
 
 /* TRUE while the server is away, with since when and why (health.h). */
 gboolean cache_is_away(struct cache *cache, gint64 *ret_since, char **ret_message);

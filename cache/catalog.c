@@ -5,7 +5,7 @@
 struct catalog {
 	gint references;
 	struct source_catalog *discovered;
-	GHashTable *by_name;  /* resource->name -> struct resource *, both borrowed */
+	GHashTable *by_name; /* resource->name -> struct resource *, both borrowed */
 	GHashTable *by_alias; /* owned -> struct resource *, borrowed */
 };
 
@@ -26,8 +26,8 @@ static void add_spellings(struct catalog *catalog, const char *word, struct reso
 	if (resource->group[0] == '\0')
 		return;
 	add_alias(catalog, g_strdup_printf("%s.%s", word, resource->group), resource);
-	add_alias(catalog,
-		g_strdup_printf("%s.%s.%s", word, resource->version, resource->group), resource);
+	add_alias(catalog, g_strdup_printf("%s.%s.%s", word, resource->version, resource->group),
+		resource);
 }
 
 struct catalog *catalog_create(struct source_catalog *discovered)

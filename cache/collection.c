@@ -6,10 +6,10 @@
 #include "client/error.h"
 
 enum state {
-	STATE_NEW,     /* nobody looked yet */
+	STATE_NEW, /* nobody looked yet */
 	STATE_LOADING, /* the first list is under way */
-	STATE_READY,   /* the store can be shown */
-	STATE_FAILED,  /* the first list failed */
+	STATE_READY, /* the store can be shown */
+	STATE_FAILED, /* the first list failed */
 };
 
 struct waiter {
@@ -139,8 +139,8 @@ static void on_synced(void *data)
 	collection->listed = loop_now();
 	unlock_and_wake(collection);
 	for (guint i = 0; tell && i < gone->len; i++)
-		collection->options.handlers->changed(collection->options.data, collection,
-			g_ptr_array_index(gone, i), NULL);
+		collection->options.handlers->changed(
+			collection->options.data, collection, g_ptr_array_index(gone, i), NULL);
 }
 
 static void on_failed(void *data, const struct source_result *result)
@@ -170,8 +170,7 @@ static void on_contact(void *data, const struct source_result *result)
 static void on_problem(void *data, const char *text)
 {
 	struct collection *collection = data;
-	g_autofree char *named =
-		g_strdup_printf("%s: %s", collection->scope.resource->name, text);
+	g_autofree char *named = g_strdup_printf("%s: %s", collection->scope.resource->name, text);
 
 	collection->options.handlers->problem(collection->options.data, named);
 }
@@ -325,8 +324,8 @@ int collection_look(struct collection *collection, collection_wait wait, void *d
 
 	collection->looked = now;
 	if (collection->stopped)
-		return error_set(error, ESHUTDOWN, "%s: no longer served",
-			collection->scope.resource->name);
+		return error_set(
+			error, ESHUTDOWN, "%s: no longer served", collection->scope.resource->name);
 	if (needs_list(collection, now)) {
 		collection->refreshing = TRUE;
 		if (collection->state != STATE_READY)
@@ -337,6 +336,8 @@ int collection_look(struct collection *collection, collection_wait wait, void *d
 		return error_set(error, collection->errnum, "%s", collection->message);
 	if (collection->state == STATE_READY && !collection->refreshing)
 		return 0;
+	if (wait == NULL)
+		return -EINPROGRESS;
 	if (collection->waiters->len >= COLLECTION_WAITERS_MAX)
 		return error_set(error, EAGAIN, "%s: too many requests wait for its list",
 			collection->scope.resource->name);
@@ -359,6 +360,13 @@ void collection_each(struct collection *collection, const char *namespace, uint6
 	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&collection->lock);
 
 	store_each(collection->store, namespace, after, visit, data);
+}
+
+gboolean collection_has_long_names(struct collection *collection)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&collection->lock);
+
+	return store_has_long_names(collection->store);
 }
 
 size_t collection_count(struct collection *collection, const char *namespace)

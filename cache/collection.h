@@ -51,7 +51,8 @@ void collection_stop(struct collection *collection);
 
 /*
  * Makes sure that there is something to show: 0, and the store can be read; -EINPROGRESS, and
- * wait(data) follows; or why the last list failed, with error set. Counts as use.
+ * wait(data) follows unless wait is NULL; or why the last list failed, with error set. Counts as
+ * use.
  */
 int collection_look(
 	struct collection *collection, collection_wait wait, void *data, GError **error);
@@ -59,9 +60,11 @@ int collection_look(
 /* A reference, or NULL. After collection_look returned 0. */
 struct snapshot *collection_find(
 	struct collection *collection, const char *namespace, const char *name);
-/* store_each under the lock: visit must call no function of the cache. */
+/* store_each under the lock: visit must not look into any collection. */
 void collection_each(struct collection *collection, const char *namespace, uint64_t after,
 	store_visit visit, void *data);
+/* Whether there ever was an object with a name of more than STORE_LONG_NAME bytes. */
+gboolean collection_has_long_names(struct collection *collection);
 size_t collection_count(struct collection *collection, const char *namespace);
 struct timespec collection_changed(struct collection *collection, const char *namespace);
 

@@ -50,7 +50,7 @@ struct discovery {
 	gboolean running;
 	gboolean closed;
 	gboolean unwatched; /* an announcer is denied: the catalog ages */
-	uint64_t ended;	    /* loop_now() of the last attempt's end */
+	uint64_t ended; /* loop_now() of the last attempt's end */
 	int errnum;
 	char *message;
 	GArray *waiters;
@@ -124,8 +124,8 @@ static void cancel_timer(struct discovery *discovery)
 static void discover_after(struct discovery *discovery, uint64_t delay)
 {
 	cancel_timer(discovery);
-	discovery->timer = loop_timer_add(discovery->options.loop, delay, discovery->strand,
-		on_timer, ref(discovery));
+	discovery->timer = loop_timer_add(
+		discovery->options.loop, delay, discovery->strand, on_timer, ref(discovery));
 }
 
 static void announced(struct discovery *discovery)
@@ -172,8 +172,8 @@ static void on_announcer_done(void *data, const struct source_result *result)
 	delay = result->errnum == 0 && loop_now() - announcer->began > 1000
 			? 0
 			: backoff_next(&announcer->backoff, loop_now(), result->retry_after);
-	announcer->timer = loop_timer_add(discovery->options.loop, delay, discovery->strand,
-		on_announcer_timer, announcer);
+	announcer->timer = loop_timer_add(
+		discovery->options.loop, delay, discovery->strand, on_announcer_timer, announcer);
 	ref(discovery);
 }
 
@@ -216,8 +216,9 @@ static void tell_partial(struct discovery *discovery, struct catalog *old, struc
 	for (guint i = 0; i < now->len; i++) {
 		const char *text = g_ptr_array_index(now, i);
 
-		if (old == NULL || !g_ptr_array_find_with_equal_func((GPtrArray *)catalog_partial(old),
-					   text, g_str_equal, NULL))
+		if (old == NULL ||
+			!g_ptr_array_find_with_equal_func(
+				(GPtrArray *)catalog_partial(old), text, g_str_equal, NULL))
 			discovery->options.handlers->problem(discovery->options.data, text);
 	}
 }
@@ -365,6 +366,8 @@ int discovery_look(struct discovery *discovery, collection_wait wait, void *data
 		discovery->running = TRUE;
 		strand_post(discovery->strand, run_discover, ref(discovery));
 	}
+	if (wait == NULL)
+		return -EINPROGRESS;
 	g_array_append_val(discovery->waiters, ((struct waiter){wait, data}));
 	return -EINPROGRESS;
 }

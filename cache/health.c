@@ -14,9 +14,9 @@ struct health {
 	const struct health_handlers *handlers;
 	void *data;
 	struct source_call *call; /* on the strand */
-	uint64_t timer;		  /* on the strand */
-	uint64_t delay;		  /* on the strand */
-	GMutex lock;		  /* guards all below */
+	uint64_t timer; /* on the strand */
+	uint64_t delay; /* on the strand */
+	GMutex lock; /* guards all below */
 	gboolean stopped;
 	gboolean away;
 	gint64 since;

@@ -9,7 +9,7 @@
 
 struct object_times {
 	time_t modified; /* last change of anything but the status subresource */
-	time_t changed;	 /* last change of any kind */
+	time_t changed; /* last change of any kind */
 };
 
 /*

@@ -9,11 +9,11 @@
 #define WATCH_TOO_SHORT 1000
 
 enum phase {
-	PHASE_RESTING,	/* never listed, failed for good, or polled */
-	PHASE_QUEUED,	/* waits for a place among the lists */
-	PHASE_LISTING,	/* LIST, GET or the first part of a WatchList stream is under way */
+	PHASE_RESTING, /* never listed, failed for good, or polled */
+	PHASE_QUEUED, /* waits for a place among the lists */
+	PHASE_LISTING, /* LIST, GET or the first part of a WatchList stream is under way */
 	PHASE_WATCHING, /* a watch is under way */
-	PHASE_WAITING,	/* a timer runs */
+	PHASE_WAITING, /* a timer runs */
 };
 
 struct reflector {
@@ -27,14 +27,14 @@ struct reflector {
 	void (*after_timer)(struct reflector *reflector);
 	struct backoff backoff;
 	enum source_list_from from;
-	char *version;		   /* where to go on watching from */
-	uint64_t watch_began;	   /* loop_now() */
+	char *version; /* where to go on watching from */
+	uint64_t watch_began; /* loop_now() */
 	gboolean watch_had_events; /* since watch_began */
-	gboolean streaming;	   /* the list under way is a WatchList stream */
-	gboolean synced;	   /* a list was complete once */
-	gboolean no_stream;	   /* the server refused WatchList */
-	gboolean no_list;	   /* the list by name is forbidden: GET */
-	gboolean no_watch;	   /* the watch is forbidden or unknown */
+	gboolean streaming; /* the list under way is a WatchList stream */
+	gboolean synced; /* a list was complete once */
+	gboolean no_stream; /* the server refused WatchList */
+	gboolean no_list; /* the list by name is forbidden: GET */
+	gboolean no_watch; /* the watch is forbidden or unknown */
 	gboolean stopped;
 };
 

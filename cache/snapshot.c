@@ -61,8 +61,7 @@ static char *copy_member(const struct document_node *node, const char *key)
 	const char *text;
 	size_t length;
 
-	if (!document_get_string(node, key, &text, &length) ||
-		memchr(text, '\0', length) != NULL)
+	if (!document_get_string(node, key, &text, &length) || memchr(text, '\0', length) != NULL)
 		return g_strdup("");
 	return g_strndup(text, length);
 }
@@ -100,8 +99,7 @@ static uint64_t digest(uint64_t hash, const char *text, size_t length)
  * Where the member that begins with line (such as "\nstatus:") lies in the YAML of an object:
  * its lines go on while they are indented, are items of a sequence, or are blank.
  */
-static size_t find_member(
-	const char *yaml, size_t length, const char *line, size_t *ret_end)
+static size_t find_member(const char *yaml, size_t length, const char *line, size_t *ret_end)
 {
 	const char *found = memmem(yaml, length, line, strlen(line));
 	const char *end;
@@ -161,8 +159,9 @@ static struct snapshot *build(const struct snapshot_key *key, const struct buffe
 	size_t name_length = strlen(key->name);
 	size_t uid_length = strlen(key->uid);
 	size_t version_length = strlen(key->version);
-	struct snapshot *snapshot = g_malloc(sizeof(struct snapshot) + namespace_length +
-		name_length + uid_length + version_length + yaml->length + 5);
+	struct snapshot *snapshot =
+		g_malloc(sizeof(struct snapshot) + namespace_length + name_length + uid_length +
+			 version_length + yaml->length + 5);
 	char *position = snapshot->bytes;
 
 	memset(snapshot, 0, sizeof(*snapshot));
@@ -275,8 +274,7 @@ int snapshot_json(const struct snapshot *snapshot, GBytes **ret, GError **error)
 	int r;
 
 	buffer_init(&text, SNAPSHOT_YAML_MAX);
-	r = yaml_read(
-		document, snapshot->yaml, snapshot->yaml_length, YAML_READ_LAX, &root, error);
+	r = yaml_read(document, snapshot->yaml, snapshot->yaml_length, YAML_READ_LAX, &root, error);
 	if (r == 0)
 		r = json_write(document, root, JSON_KUBECTL, &text, error);
 	if (r == 0)

@@ -11,16 +11,16 @@
 
 struct snapshot {
 	gint references;
-	gboolean terminating;	  /* metadata.deletionTimestamp is set */
+	gboolean terminating; /* metadata.deletionTimestamp is set */
 	struct timespec modified; /* last change of anything but status */
-	struct timespec changed;  /* last change of any kind */
-	const char *namespace;	  /* "" for cluster-scoped objects */
+	struct timespec changed; /* last change of any kind */
+	const char *namespace; /* "" for cluster-scoped objects */
 	const char *name;
 	const char *uid;
-	const char *version;	  /* metadata.resourceVersion */
-	const char *yaml;	  /* what kubectl get -o yaml prints; NUL-terminated for debuggers */
+	const char *version; /* metadata.resourceVersion */
+	const char *yaml; /* what kubectl get -o yaml prints; NUL-terminated for debuggers */
 	size_t yaml_length;
-	char bytes[];		  /* where the strings above live */
+	char bytes[]; /* where the strings above live */
 };
 
 /* What identifies an object's version; enough to see that a known snapshot is still good. */
@@ -39,9 +39,9 @@ typedef gboolean (*snapshot_known)(void *data, const struct snapshot_key *key);
 
 /*
  * Decodes item, drops metadata.managedFields and renders the rest. known may be NULL.
- * Returns 0 with *ret set, 0 with *ret NULL when known said TRUE, or -EBADMSG (malformed, or without
- * a name), -EFBIG (over SNAPSHOT_YAML_MAX), with error set; the message holds no value of the
- * object. Any thread; memory for decoding is kept per thread.
+ * Returns 0 with *ret set, 0 with *ret NULL when known said TRUE, or -EBADMSG (malformed, or
+ * without a name), -EFBIG (over SNAPSHOT_YAML_MAX), with error set; the message holds no value of
+ * the object. Any thread; memory for decoding is kept per thread.
  *
  * Times are writes.md 7's: seconds come from creationTimestamp, the managedFields entries and
  * deletionTimestamp less its grace period; nanoseconds are a digest of the content, since
@@ -54,7 +54,7 @@ int snapshot_create(const struct source_item *item, snapshot_known known, void *
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 struct snapshot *snapshot_unref(struct snapshot *snapshot); /* returns NULL; NULL is fine */
-void snapshot_unref_pointer(struct snapshot **snapshot);    /* for __attribute__((cleanup)) */
+void snapshot_unref_pointer(struct snapshot **snapshot); /* for __attribute__((cleanup)) */
 
 #define SNAPSHOT_CLEANUP __attribute__((cleanup(snapshot_unref_pointer)))
 

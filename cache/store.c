@@ -10,7 +10,7 @@ struct entry {
 
 struct partition {
 	GHashTable *by_name; /* snapshot->name -> struct entry * (owned by order) */
-	GPtrArray *order;    /* of struct entry *, by sequence */
+	GPtrArray *order; /* of struct entry *, by sequence */
 	struct timespec changed;
 };
 
@@ -20,6 +20,8 @@ struct store {
 	uint64_t sweep;
 	size_t bytes;
 	size_t count;
+	gboolean complete; /* a sweep ended */
+	gboolean long_names;
 };
 
 static void entry_free(void *pointer)
@@ -79,9 +81,11 @@ struct snapshot *store_find(const struct store *store, const char *namespace, co
 	return entry != NULL ? entry->snapshot : NULL;
 }
 
-static void touch(struct partition *partition)
+/* The first list is no change: what it finds was there before. */
+static void touch(const struct store *store, struct partition *partition)
 {
-	clock_gettime(CLOCK_REALTIME, &partition->changed);
+	if (store->complete)
+		clock_gettime(CLOCK_REALTIME, &partition->changed);
 }
 
 static void add(struct store *store, struct snapshot *snapshot)
@@ -91,15 +95,15 @@ static void add(struct store *store, struct snapshot *snapshot)
 
 	if (partition == NULL) {
 		partition = partition_create();
-		g_hash_table_insert(
-			store->partitions, g_strdup(snapshot->namespace), partition);
+		g_hash_table_insert(store->partitions, g_strdup(snapshot->namespace), partition);
 	}
+	store->long_names |= strlen(snapshot->name) > STORE_LONG_NAME;
 	entry->snapshot = snapshot;
 	entry->sequence = ++store->sequence;
 	entry->sweep = store->sweep;
 	g_hash_table_insert(partition->by_name, (char *)snapshot->name, entry);
 	g_ptr_array_add(partition->order, entry);
-	touch(partition);
+	touch(store, partition);
 	store->bytes += snapshot->yaml_length;
 	store->count++;
 }
@@ -162,7 +166,7 @@ struct snapshot *store_remove(struct store *store, const char *namespace, const 
 		return NULL;
 	snapshot = detach(store, partition, entry);
 	g_ptr_array_remove_index(partition->order, position_after(partition, entry->sequence - 1));
-	touch(partition);
+	touch(store, partition);
 	return snapshot;
 }
 
@@ -195,7 +199,7 @@ static void sweep_partition(struct store *store, struct partition *partition, GP
 	}
 	if (kept == partition->order->len)
 		return;
-	touch(partition);
+	touch(store, partition);
 	/* What lies behind has moved or is freed: shrink without freeing it again. */
 	g_ptr_array_set_free_func(partition->order, NULL);
 	g_ptr_array_set_size(partition->order, (gint)kept);
@@ -216,11 +220,12 @@ GPtrArray *store_sweep_end(struct store *store)
 	g_hash_table_iter_init(&iter, store->partitions);
 	while (g_hash_table_iter_next(&iter, NULL, &partition))
 		sweep_partition(store, partition, gone);
+	store->complete = TRUE;
 	return gone;
 }
 
-void store_each(const struct store *store, const char *namespace, uint64_t after,
-	store_visit visit, void *data)
+void store_each(const struct store *store, const char *namespace, uint64_t after, store_visit visit,
+	void *data)
 {
 	struct partition *partition = g_hash_table_lookup(store->partitions, namespace);
 
@@ -232,6 +237,11 @@ void store_each(const struct store *store, const char *namespace, uint64_t after
 		if (!visit(data, entry->sequence, entry->snapshot))
 			return;
 	}
+}
+
+gboolean store_has_long_names(const struct store *store)
+{
+	return store->long_names;
 }
 
 size_t store_count(const struct store *store, const char *namespace)

@@ -26,7 +26,8 @@ void store_put(struct store *store, struct snapshot *snapshot, struct snapshot *
 /* Returns the caller's reference to what was removed, or NULL. */
 struct snapshot *store_remove(struct store *store, const char *namespace, const char *name);
 
-/* A relist is a diff: begin, mark or put what is there, and end with what vanished (protocol.md 8). */
+/* A relist is a diff: begin, mark or put what is there, and end with what vanished (protocol.md 8).
+ */
 void store_sweep_begin(struct store *store);
 void store_sweep_mark(struct store *store, const char *namespace, const char *name);
 /* Removes what was neither put nor marked since begin; returns it as (owned) struct snapshot *. */
@@ -37,10 +38,15 @@ GPtrArray *store_sweep_end(struct store *store);
  * until it returns FALSE.
  */
 typedef gboolean (*store_visit)(void *data, uint64_t sequence, struct snapshot *snapshot);
-void store_each(const struct store *store, const char *namespace, uint64_t after,
-	store_visit visit, void *data);
+void store_each(const struct store *store, const char *namespace, uint64_t after, store_visit visit,
+	void *data);
+
+/* Names of at most this many bytes are file names however they are escaped. */
+#define STORE_LONG_NAME 80
+/* Whether there ever was an object with a longer one. */
+gboolean store_has_long_names(const struct store *store);
 
 size_t store_count(const struct store *store, const char *namespace); /* NULL: all */
-size_t store_bytes(const struct store *store);			      /* of YAML text */
-/* When an object was last added to or removed from the namespace; 0 when never. */
+size_t store_bytes(const struct store *store); /* of YAML text */
+/* When an object was last added to or removed from the namespace since the first sweep; else 0. */
 struct timespec store_changed(const struct store *store, const char *namespace);

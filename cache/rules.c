@@ -1,0 +1,65 @@
+#include "cache/rules.h"
+
+#include <cjson/cJSON.h>
+#include <string.h>
+
+struct rules {
+	cJSON *review;
+	const cJSON *list; /* status.resourceRules */
+	gboolean incomplete;
+};
+
+struct rules *rules_parse(const struct source_item *item)
+{
+	cJSON *review = cJSON_ParseWithLength(item->json, item->length);
+	const cJSON *status = cJSON_GetObjectItemCaseSensitive(review, "status");
+	const cJSON *list = cJSON_GetObjectItemCaseSensitive(status, "resourceRules");
+	struct rules *rules;
+
+	if (!cJSON_IsObject(status)) {
+		cJSON_Delete(review);
+		return NULL;
+	}
+	rules = g_new0(struct rules, 1);
+	rules->review = review;
+	rules->list = list;
+	rules->incomplete =
+		cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(status, "incomplete")) != 0;
+	return rules;
+}
+
+void rules_free(struct rules *rules)
+{
+	if (rules == NULL)
+		return;
+	cJSON_Delete(rules->review);
+	g_free(rules);
+}
+
+static gboolean names(const cJSON *rule, const char *key, const char *wanted)
+{
+	const cJSON *entry;
+
+	cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(rule, key))
+	{
+		if (cJSON_IsString(entry) && (strcmp(entry->valuestring, "*") == 0 ||
+						     strcmp(entry->valuestring, wanted) == 0))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+gboolean rules_allow(const struct rules *rules, const struct resource *resource, const char *verb)
+{
+	const cJSON *rule;
+
+	if (rules == NULL || rules->incomplete)
+		return TRUE;
+	cJSON_ArrayForEach(rule, rules->list)
+	{
+		if (names(rule, "verbs", verb) && names(rule, "apiGroups", resource->group) &&
+			names(rule, "resources", resource->plural))
+			return TRUE;
+	}
+	return FALSE;
+}

@@ -1,0 +1,191 @@
+#include "kubefs/attributes.h"
+
+#include <string.h>
+
+/* FNV-1a, 64 bits; the terminating NUL counts, so that fields cannot run into each other. */
+static uint64_t hash_field(uint64_t hash, const char *text)
+{
+	do {
+		hash = (hash ^ (unsigned char)(text != NULL ? *text : '\0')) * 0x100000001b3ULL;
+	} while (text != NULL && *text++ != '\0');
+	return hash;
+}
+
+ino_t attributes_inode(const struct node_key *key)
+{
+	const char *kind = (const char[]){(char)('a' + key->kind), (char)('0' + key->format), 0};
+	uint64_t hash = hash_field(0xcbf29ce484222325ULL, kind);
+
+	hash = hash_field(hash, key->context != NULL ? key->context->name : NULL);
+	hash = hash_field(hash, key->resource != NULL ? key->resource->name : NULL);
+	if (key->snapshot != NULL && key->snapshot->uid[0] != '\0') {
+		hash = hash_field(hash, key->snapshot->uid);
+	} else {
+		/* Metrics and the like have no uid. */
+		hash = hash_field(
+			hash, key->snapshot != NULL ? key->snapshot->namespace : key->namespace);
+		hash = hash_field(hash, key->snapshot != NULL ? key->snapshot->name : key->name);
+	}
+	/* The multiplication leaves the low bits weak; 0 and the root's 1 mean something. */
+	hash ^= hash >> 32;
+	return hash > FUSE_ROOT_ID ? hash : hash + 2;
+}
+
+mode_t attributes_type(enum node_kind kind)
+{
+	switch (kind) {
+	case NODE_ALIAS:
+		return S_IFLNK;
+	case NODE_OBJECT:
+	case NODE_STATEMENT:
+		return S_IFREG;
+	default:
+		return S_IFDIR;
+	}
+}
+
+static gboolean is_secret(const struct resource *resource)
+{
+	return resource->group[0] == '\0' && strcmp(resource->plural, "secrets") == 0;
+}
+
+static mode_t object_mode(struct filesystem *filesystem, const struct node_key *key)
+{
+	mode_t mode = is_secret(key->resource) ? 0400 : 0444;
+
+	if (filesystem->read_only || !key->resource->can_update)
+		return mode;
+	if (cache_may(key->context->cache, key->resource, key->snapshot->namespace, "update"))
+		mode |= 0200;
+	return mode;
+}
+
+static size_t file_size(const struct node *node)
+{
+	if (node->key.kind == NODE_STATEMENT)
+		return g_bytes_get_size(node->key.text);
+	return node->text != NULL ? g_bytes_get_size(node->text) : node->key.snapshot->yaml_length;
+}
+
+static void fill_file(struct filesystem *filesystem, const struct node *node, struct stat *ret)
+{
+	const struct snapshot *snapshot = node->key.snapshot;
+
+	ret->st_size = (off_t)file_size(node);
+	ret->st_blocks = (ret->st_size + 511) / 512;
+	if (snapshot == NULL) {
+		ret->st_mode |= 0400;
+		clock_gettime(CLOCK_REALTIME, &ret->st_mtim);
+		ret->st_ctim = ret->st_mtim;
+		return;
+	}
+	ret->st_mode |= object_mode(filesystem, &node->key);
+	ret->st_mtim = snapshot->modified;
+	ret->st_ctim = snapshot->changed;
+}
+
+/* The collection of a resource directory or of the namespaces, if there is something to show. */
+static struct collection *shown_collection(
+	struct context *context, struct resource *resource, const char *namespace)
+{
+	struct collection *collection;
+
+	if (cache_look(context->cache, resource, namespace, NULL, NULL, NULL, &collection, NULL) <
+		0)
+		return NULL;
+	return collection;
+}
+
+static void fill_namespaces(const struct node *node, struct stat *ret)
+{
+	struct context *context = node->key.context;
+	struct catalog *catalog = cache_catalog_now(context->cache);
+	struct resource *resource = catalog != NULL ? catalog_find(catalog, "namespaces") : NULL;
+	struct collection *collection =
+		resource != NULL ? shown_collection(context, resource, "") : NULL;
+
+	/* Not known yet: one means that, to find and others. */
+	ret->st_nlink = 1;
+	if (collection != NULL) {
+		struct timespec changed = collection_changed(collection, "");
+
+		ret->st_nlink = 2 + collection_count(collection, "");
+		if (changed.tv_sec != 0)
+			ret->st_mtim = ret->st_ctim = changed;
+		collection_unref(collection);
+	}
+	catalog_unref(catalog);
+}
+
+static void fill_resources(const struct node *node, struct stat *ret)
+{
+	struct context *context = node->key.context;
+	struct catalog *catalog = cache_catalog_now(context->cache);
+
+	ret->st_nlink = 1;
+	if (catalog != NULL)
+		ret->st_nlink =
+			2 + context_count(context, catalog, node->key.kind == NODE_NAMESPACE);
+	catalog_unref(catalog);
+}
+
+static void fill_resource(const struct node *node, struct stat *ret)
+{
+	/* Not by a look: stat of a directory must not list what is in it. */
+	struct timespec changed =
+		cache_changed(node->key.context->cache, node->key.resource, node->key.namespace);
+
+	if (changed.tv_sec != 0)
+		ret->st_mtim = ret->st_ctim = changed;
+}
+
+static void fill_directory(struct filesystem *filesystem, const struct node *node, struct stat *ret)
+{
+	ret->st_mode |= filesystem->read_only ? 0555 : 0755;
+	ret->st_nlink = 2;
+	ret->st_mtim = ret->st_ctim = (struct timespec){.tv_sec = filesystem->mounted};
+	switch (node->key.kind) {
+	case NODE_ROOT:
+		ret->st_nlink = 2 + filesystem->contexts->len;
+		break;
+	case NODE_CONTEXT:
+		ret->st_nlink = 4;
+		break;
+	case NODE_NAMESPACES:
+		fill_namespaces(node, ret);
+		break;
+	case NODE_NAMESPACE:
+	case NODE_CLUSTER:
+		fill_resources(node, ret);
+		break;
+	case NODE_RESOURCE:
+		fill_resource(node, ret);
+		break;
+	case NODE_CONTROL:
+		ret->st_mode = S_IFDIR | 0500;
+		break;
+	default:
+		break;
+	}
+}
+
+void attributes_fill(struct filesystem *filesystem, const struct node *node, struct stat *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->st_ino = attributes_inode(&node->key);
+	ret->st_mode = attributes_type(node->key.kind);
+	ret->st_nlink = 1;
+	ret->st_uid = filesystem->uid;
+	ret->st_gid = filesystem->gid;
+	ret->st_blksize = 4096;
+	if (S_ISDIR(ret->st_mode)) {
+		fill_directory(filesystem, node, ret);
+	} else if (S_ISLNK(ret->st_mode)) {
+		ret->st_mode |= 0777;
+		ret->st_size = (off_t)strlen(node->key.resource->name);
+		ret->st_mtim = ret->st_ctim = (struct timespec){.tv_sec = filesystem->mounted};
+	} else {
+		fill_file(filesystem, node, ret);
+	}
+	ret->st_atim = ret->st_mtim;
+}

@@ -1,0 +1,20 @@
+/*
+ * From the kubeconfig to the contexts of a file system.
+ */
+#pragma once
+
+#include "client/kubeconfig.h"
+#include "kubefs/filesystem.h"
+#include "kubefs/options.h"
+
+/* Reads the configuration and adds the contexts that are asked for, without caches. */
+int connect_load(struct filesystem *filesystem, const struct options *options,
+	GPtrArray *ret_connections, GError **error);
+/* Gives each context its cache: requests begin. connections are in the contexts' order. */
+int connect_start(struct filesystem *filesystem, const struct options *options,
+	GPtrArray *connections, struct strand_pool *pool, GError **error);
+/*
+ * Waits until the context's server has answered; an error says what is wrong. Blocks, in bounded
+ * time: the main thread before the mount, nobody else.
+ */
+int connect_wait(struct context *context, GError **error);

@@ -1,0 +1,52 @@
+/*
+ * A mounted file system: what its parts share.
+ */
+#pragma once
+
+#include <glib.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "kubefs/context.h"
+#include "kubefs/journal.h"
+#include "kubefs/node.h"
+#include "kubefs/notifier.h"
+#include "kubefs/request.h"
+
+struct fuse_session;
+
+struct filesystem {
+	struct loop *loop;
+	struct strand *strand; /* for timers */
+	GPtrArray *contexts; /* of struct context *, owned */
+	gboolean many; /* each context is a directory at the top */
+	gboolean read_only; /* -o ro: nothing can be written, no OPEN is asked for */
+	uid_t uid;
+	gid_t gid;
+	time_t mounted;
+	gboolean closing; /* requests that still come are refused */
+	unsigned int refused; /* FUSE_CAP_* that the kernel may have and we do without */
+	/* What the kernel said at mount: it sends no OPEN or OPENDIR once refused (fuse.md 1). */
+	gboolean zero_message_open;
+	gboolean zero_message_opendir;
+	struct node_table *nodes;
+	struct notifier *notifier;
+	struct parking *parking;
+	struct journal *journal;
+	struct fuse_session *session;
+};
+
+/* An empty one, not mounted. loop must outlive it. */
+struct filesystem *filesystem_create(struct loop *loop, struct strand_pool *pool);
+/*
+ * Once its contexts are there, without their caches yet: makes the root node, and ties it to the
+ * session, which is not mounted yet.
+ */
+void filesystem_attach(struct filesystem *filesystem, struct fuse_session *session);
+/*
+ * Answers what is parked and ends the notifier's work, while somebody still answers the kernel. No
+ * node is entered or changed any more.
+ */
+void filesystem_quiesce(struct filesystem *filesystem);
+/* After the caches were stopped and the pool destroyed; destroys the caches, not the session. */
+void filesystem_destroy(struct filesystem *filesystem); /* NULL is fine */

@@ -1,0 +1,356 @@
+#include "kubefs/layout.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "client/error.h"
+#include "kubefs/escape.h"
+#include "kubefs/statement.h"
+
+static const char *const SUFFIXES[NODE_FORMATS] = {
+	[NODE_YAML] = ".yaml",
+	[NODE_JSON] = ".json",
+};
+
+/* What resolving a name works with. */
+struct question {
+	struct filesystem *filesystem;
+	const struct node *directory;
+	const char *name;
+	collection_wait wait;
+	void *data;
+	struct layout_entry *entry;
+};
+
+void layout_entry_finish(struct layout_entry *entry)
+{
+	g_free((char *)entry->key.namespace);
+	g_free((char *)entry->key.name);
+	resource_unref(entry->key.resource);
+	snapshot_unref(entry->key.snapshot);
+	g_clear_pointer(&entry->key.text, g_bytes_unref);
+	*entry = (struct layout_entry){0};
+}
+
+static void found(struct question *question, enum node_kind kind, struct context *context,
+	const char *namespace, struct resource *resource, double timeout)
+{
+	struct layout_entry *entry = question->entry;
+
+	entry->found = TRUE;
+	entry->key.kind = kind;
+	entry->key.context = context;
+	entry->key.namespace = g_strdup(namespace);
+	entry->key.resource = resource != NULL ? resource_ref(resource) : NULL;
+	entry->entry_timeout = timeout;
+	entry->attr_timeout = timeout;
+}
+
+static struct context *find_context(struct filesystem *filesystem, const char *escaped)
+{
+	size_t length;
+	g_autofree char *name = unescape_name(escaped, "", &length);
+
+	for (guint i = 0; name != NULL && i < filesystem->contexts->len; i++) {
+		struct context *context = g_ptr_array_index(filesystem->contexts, i);
+
+		if (strcmp(context->name, name) == 0)
+			return context;
+	}
+	return NULL;
+}
+
+static int resolve_in_context(struct question *question, struct context *context)
+{
+	/* Their link counts are not known before the first look: do not keep them for long. */
+	if (strcmp(question->name, "namespaces") == 0)
+		found(question, NODE_NAMESPACES, context, NULL, NULL, LAYOUT_LONG);
+	else if (strcmp(question->name, "cluster") == 0)
+		found(question, NODE_CLUSTER, context, "", NULL, LAYOUT_LONG);
+	else
+		return 0;
+	question->entry->attr_timeout = LAYOUT_SOON;
+	return 0;
+}
+
+static int resolve_in_root(struct question *question)
+{
+	const struct node *directory = question->directory;
+	struct context *context;
+
+	if (directory->id == FUSE_ROOT_ID && strcmp(question->name, ".kubefs") == 0) {
+		found(question, NODE_CONTROL, NULL, NULL, NULL, LAYOUT_LONG);
+		return 0;
+	}
+	if (directory->key.kind == NODE_CONTEXT)
+		return resolve_in_context(question, directory->key.context);
+	context = find_context(question->filesystem, question->name);
+	if (context != NULL)
+		found(question, NODE_CONTEXT, context, NULL, NULL, LAYOUT_LONG);
+	return 0;
+}
+
+/* A reference to the catalog of the directory's context; begins to watch for changes. */
+static int get_catalog(struct question *question, struct catalog **ret, GError **error)
+{
+	struct cache *cache = question->directory->key.context->cache;
+
+	question->entry->cache = cache;
+	question->entry->changes = cache_changes(cache);
+	return cache_catalog(cache, question->wait, question->data, ret, error);
+}
+
+static void found_namespace(struct question *question, const char *namespace, double timeout)
+{
+	found(question, NODE_NAMESPACE, question->directory->key.context, namespace, NULL, timeout);
+}
+
+static int resolve_namespace(
+	struct question *question, struct resource *resource, const char *namespace, GError **error)
+{
+	struct context *context = question->directory->key.context;
+	g_autoptr(GError) denied = NULL;
+	struct collection *collection;
+	struct snapshot *snapshot;
+	int r = cache_look(context->cache, resource, "", namespace, question->wait, question->data,
+		&collection, &denied);
+
+	if (r == -EACCES) {
+		/* Whether it exists is not ours to know: what is in it will tell. */
+		if (context_add_namespace(context, namespace))
+			notifier_listing(question->filesystem->notifier, question->directory->id);
+		found_namespace(question, namespace, LAYOUT_LONG);
+		return 0;
+	}
+	if (r < 0) {
+		if (denied != NULL)
+			g_propagate_error(error, g_steal_pointer(&denied));
+		return r;
+	}
+	snapshot = collection_find(collection, "", namespace);
+	question->entry->entry_timeout =
+		collection_must_poll(collection) ? LAYOUT_POLLED : LAYOUT_LONG;
+	if (snapshot != NULL && collection_scope(collection)->name != NULL &&
+		context_add_namespace(context, namespace))
+		notifier_listing(question->filesystem->notifier, question->directory->id);
+	if (snapshot != NULL)
+		found_namespace(question, namespace, question->entry->entry_timeout);
+	snapshot_unref(snapshot);
+	collection_unref(collection);
+	return 0;
+}
+
+static int resolve_in_namespaces(struct question *question, GError **error)
+{
+	struct catalog *catalog;
+	struct resource *resource;
+	size_t length;
+	g_autofree char *namespace = unescape_name(question->name, "", &length);
+	int r;
+
+	if (namespace == NULL || strlen(namespace) != length) {
+		question->entry->entry_timeout = LAYOUT_LONG;
+		return 0;
+	}
+	r = get_catalog(question, &catalog, error);
+	if (r < 0)
+		return r;
+	resource = catalog_find(catalog, "namespaces");
+	if (resource != NULL)
+		r = resolve_namespace(question, resource, namespace, error);
+	catalog_unref(catalog);
+	return r;
+}
+
+static int resolve_resource(struct question *question, GError **error)
+{
+	const struct node_key *directory = &question->directory->key;
+	gboolean namespaced = directory->kind == NODE_NAMESPACE;
+	struct catalog *catalog;
+	struct resource *resource;
+	int r = get_catalog(question, &catalog, error);
+
+	if (r < 0)
+		return r;
+	question->entry->entry_timeout = LAYOUT_LONG;
+	resource = catalog_find(catalog, question->name);
+	if (resource != NULL && resource->namespaced == namespaced &&
+		(resource->can_list || resource->can_get)) {
+		found(question, NODE_RESOURCE, directory->context, directory->namespace, resource,
+			LAYOUT_USE);
+		question->entry->attr_timeout = LAYOUT_LONG;
+	} else if (resource == NULL &&
+		   (resource = catalog_find_alias(catalog, question->name)) != NULL &&
+		   resource->namespaced == namespaced && resource->can_list) {
+		found(question, NODE_ALIAS, directory->context, directory->namespace, resource,
+			LAYOUT_LONG);
+		question->entry->key.name = g_strdup(question->name);
+	}
+	catalog_unref(catalog);
+	return 0;
+}
+
+struct chunk_search {
+	const char *prefix;
+	gboolean seen;
+};
+
+/* Whether the object's name is cut into directories, one of them right after the prefix. */
+static gboolean is_cut_after(void *data, uint64_t sequence, struct snapshot *snapshot)
+{
+	struct chunk_search *search = data;
+	g_autofree char *escaped = layout_object_name(snapshot, NODE_YAML);
+	size_t length = strlen(search->prefix);
+	size_t begin = 0;
+
+	if (strncmp(escaped, search->prefix, length) != 0)
+		return TRUE;
+	while (begin < length && escape_next(escaped + begin) < strlen(escaped + begin))
+		begin += escape_next(escaped + begin);
+	search->seen = begin == length;
+	return !search->seen;
+}
+
+static int resolve_chunk(struct question *question, const char *prefix, GError **error)
+{
+	const struct node_key *directory = &question->directory->key;
+	struct cache *cache = directory->context->cache;
+	struct chunk_search search = {prefix, FALSE};
+	struct collection *collection;
+	int r = cache_look(cache, directory->resource, directory->namespace, NULL, question->wait,
+		question->data, &collection, error);
+
+	if (r < 0)
+		return r;
+	collection_each(collection, directory->namespace, 0, is_cut_after, &search);
+	collection_unref(collection);
+	question->entry->entry_timeout = LAYOUT_POLLED;
+	if (!search.seen)
+		return 0;
+	found(question, NODE_CHUNK, directory->context, directory->namespace, directory->resource,
+		LAYOUT_POLLED);
+	question->entry->key.name = g_strdup(prefix);
+	return 0;
+}
+
+static int find_object(
+	struct question *question, const char *object, enum node_format format, GError **error)
+{
+	const struct node_key *directory = &question->directory->key;
+	struct layout_entry *entry = question->entry;
+	struct collection *collection;
+	struct snapshot *snapshot;
+	int r = cache_look(directory->context->cache, directory->resource, directory->namespace,
+		object, question->wait, question->data, &collection, error);
+
+	if (r < 0)
+		return r;
+	snapshot = collection_find(collection, directory->namespace, object);
+	entry->entry_timeout = LAYOUT_LONG;
+	if (collection_must_poll(collection))
+		entry->entry_timeout = LAYOUT_POLLED;
+	else if (collection_scope(collection)->name != NULL)
+		entry->entry_timeout = LAYOUT_USE;
+	if (snapshot != NULL) {
+		found(question, NODE_OBJECT, directory->context, NULL, directory->resource,
+			entry->entry_timeout);
+		entry->key.format = format;
+		entry->key.snapshot = snapshot;
+		/* A snapshot never changes; its mode may, and is notified. */
+		entry->attr_timeout = LAYOUT_LONG;
+	}
+	collection_unref(collection);
+	return 0;
+}
+
+static int resolve_object(struct question *question, GError **error)
+{
+	const struct node_key *directory = &question->directory->key;
+	const char *prefix = directory->kind == NODE_CHUNK ? directory->name : "";
+	g_autofree char *escaped = g_strconcat(prefix, question->name, NULL);
+
+	question->entry->cache = directory->context->cache;
+	question->entry->changes = cache_changes(directory->context->cache);
+	if (escape_is_chunk(question->name)) {
+		escaped[strlen(escaped) - 1] = '\0';
+		return resolve_chunk(question, escaped, error);
+	}
+	question->entry->entry_timeout = LAYOUT_LONG;
+	for (guint format = 0; format < NODE_FORMATS; format++) {
+		size_t length;
+		g_autofree char *object = unescape_name(escaped, SUFFIXES[format], &length);
+		size_t last = strlen(prefix);
+		size_t begin = 0;
+
+		if (object == NULL || length == 0 || strlen(object) != length)
+			continue;
+		/* Only the one way of cutting it up is a path to it. */
+		while (escape_next(escaped + begin) < strlen(escaped + begin))
+			begin += escape_next(escaped + begin);
+		if (begin == last)
+			return find_object(question, object, (enum node_format)format, error);
+	}
+	return 0;
+}
+
+static int resolve_statement(struct question *question)
+{
+	g_autoptr(GBytes) text = statement_text(question->filesystem, question->name);
+
+	if (text == NULL)
+		return 0;
+	found(question, NODE_STATEMENT, NULL, NULL, NULL, 0);
+	question->entry->key.name = g_strdup(question->name);
+	question->entry->key.text = g_steal_pointer(&text);
+	return 0;
+}
+
+int layout_resolve(struct filesystem *filesystem, const struct node *directory, const char *name,
+	collection_wait wait, void *data, struct layout_entry *ret, GError **error)
+{
+	struct question question = {filesystem, directory, name, wait, data, ret};
+
+	*ret = (struct layout_entry){0};
+	switch (directory->key.kind) {
+	case NODE_ROOT:
+	case NODE_CONTEXT:
+		return resolve_in_root(&question);
+	case NODE_NAMESPACES:
+		return resolve_in_namespaces(&question, error);
+	case NODE_NAMESPACE:
+	case NODE_CLUSTER:
+		return resolve_resource(&question, error);
+	case NODE_RESOURCE:
+	case NODE_CHUNK:
+		return resolve_object(&question, error);
+	case NODE_CONTROL:
+		return resolve_statement(&question);
+	default:
+		return error_set(error, ENOTDIR, "%s: not a directory", name);
+	}
+}
+
+char *layout_object_name(const struct snapshot *snapshot, enum node_format format)
+{
+	return escape_name(snapshot->name, strlen(snapshot->name), SUFFIXES[format]);
+}
+
+char *layout_place(struct context *context, struct resource *resource,
+	const struct snapshot *snapshot, enum node_format format, struct node_key *ret_directory,
+	char **ret_chunk)
+{
+	g_autofree char *escaped = layout_object_name(snapshot, format);
+	size_t begin = 0;
+
+	while (escape_next(escaped + begin) < strlen(escaped + begin))
+		begin += escape_next(escaped + begin);
+	*ret_chunk = begin > 0 ? g_strndup(escaped, begin) : NULL;
+	*ret_directory = (struct node_key){
+		.kind = begin > 0 ? NODE_CHUNK : NODE_RESOURCE,
+		.context = context,
+		.namespace = snapshot->namespace,
+		.resource = resource,
+		.name = *ret_chunk,
+	};
+	return g_strdup(escaped + begin);
+}

@@ -1,0 +1,486 @@
+#include "kubefs/listing.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "client/error.h"
+#include "client/loop.h"
+#include "kubefs/attributes.h"
+#include "kubefs/escape.h"
+#include "kubefs/lookup.h"
+#include "kubefs/statement.h"
+
+/* "." and ".." have the offsets 1 and 2; what follows begins here. */
+#define FIRST 2
+
+/* One entry that was given to the kernel with its attributes. */
+struct given {
+	char *name;
+	struct layout_entry entry;
+	uint64_t id;
+};
+
+/* A reply that is being put together. */
+struct listing {
+	struct request *request;
+	gboolean plus;
+	char *bytes;
+	size_t used;
+	gboolean full;
+	struct cache *cache;
+	uint64_t changes;
+	GArray *given; /* of struct given */
+	GHashTable *chunks; /* prefixes of long names that have been listed */
+	double timeout; /* of objects */
+	uint64_t after;
+};
+
+static void given_finish(void *pointer)
+{
+	struct given *given = pointer;
+
+	g_free(given->name);
+	layout_entry_finish(&given->entry);
+}
+
+static void listing_init(struct listing *listing, struct request *request, gboolean plus)
+{
+	*listing = (struct listing){
+		.request = request,
+		.plus = plus,
+		.bytes = g_malloc(request->size),
+		.given = g_array_new(FALSE, FALSE, sizeof(struct given)),
+		.chunks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
+	};
+	g_array_set_clear_func(listing->given, given_finish);
+	if (request->node->key.context != NULL) {
+		listing->cache = request->node->key.context->cache;
+		listing->changes = cache_changes(listing->cache);
+	}
+}
+
+static void listing_finish(struct listing *listing)
+{
+	g_free(listing->bytes);
+	g_array_unref(listing->given);
+	g_hash_table_destroy(listing->chunks);
+}
+
+/* Adds a name without attributes; the kernel asks for them when somebody does. */
+static gboolean add_plain(
+	struct listing *listing, const char *name, ino_t inode, mode_t type, uint64_t offset)
+{
+	struct request *request = listing->request;
+	struct fuse_entry_param entry = {
+		.attr = {.st_ino = inode, .st_mode = type},
+	};
+	size_t rest = request->size - listing->used;
+	char *at = listing->bytes + listing->used;
+	size_t size = listing->plus ? fuse_add_direntry_plus(
+					      request->fuse, at, rest, name, &entry, (off_t)offset)
+				    : fuse_add_direntry(request->fuse, at, rest, name, &entry.attr,
+					      (off_t)offset);
+
+	if (size > rest) {
+		listing->full = TRUE;
+		return FALSE;
+	}
+	listing->used += size;
+	return TRUE;
+}
+
+/* Takes over entry. Returns FALSE when the reply is full. */
+static gboolean add_entry(
+	struct listing *listing, const char *name, struct layout_entry *entry, uint64_t offset)
+{
+	struct request *request = listing->request;
+	size_t rest = request->size - listing->used;
+	struct fuse_entry_param parameters;
+	struct given given;
+
+	if (!listing->plus) {
+		gboolean added = add_plain(listing, name, attributes_inode(&entry->key),
+			attributes_type(entry->key.kind), offset);
+
+		layout_entry_finish(entry);
+		return added;
+	}
+	if (fuse_add_direntry_plus(request->fuse, NULL, 0, name, NULL, 0) > rest) {
+		layout_entry_finish(entry);
+		listing->full = TRUE;
+		return FALSE;
+	}
+	/* YAML is rendered already: only memory could fail here. */
+	if (lookup_enter(request->filesystem, entry, &parameters, NULL) < 0) {
+		layout_entry_finish(entry);
+		return TRUE;
+	}
+	listing->used += fuse_add_direntry_plus(request->fuse, listing->bytes + listing->used, rest,
+		name, &parameters, (off_t)offset);
+	given = (struct given){g_strdup(name), *entry, parameters.ino};
+	g_array_append_val(listing->given, given);
+	return TRUE;
+}
+
+static struct layout_entry make_entry(struct listing *listing, enum node_kind kind,
+	struct context *context, const char *namespace, struct resource *resource, double timeout)
+{
+	return (struct layout_entry){
+		.key =
+			{
+				.kind = kind,
+				.context = context,
+				.namespace = g_strdup(namespace),
+				.resource = resource != NULL ? resource_ref(resource) : NULL,
+			},
+		.found = TRUE,
+		.entry_timeout = timeout,
+		.attr_timeout = timeout,
+		.cache = listing->cache,
+		.changes = listing->changes,
+	};
+}
+
+static void list_contexts(struct listing *listing, uint64_t after)
+{
+	GPtrArray *contexts = listing->request->filesystem->contexts;
+
+	for (uint64_t i = after; i < contexts->len; i++) {
+		struct context *context = g_ptr_array_index(contexts, i);
+		g_autofree char *name = escape_name(context->name, strlen(context->name), "");
+		struct layout_entry entry =
+			make_entry(listing, NODE_CONTEXT, context, NULL, NULL, LAYOUT_LONG);
+
+		if (!add_entry(listing, name, &entry, FIRST + i + 1))
+			return;
+	}
+}
+
+static void list_context(struct listing *listing, uint64_t after)
+{
+	static const struct {
+		const char *name;
+		enum node_kind kind;
+	} entries[] = {{"cluster", NODE_CLUSTER}, {"namespaces", NODE_NAMESPACES}};
+
+	for (uint64_t i = after; i < G_N_ELEMENTS(entries); i++) {
+		struct context *context = listing->request->node->key.context;
+		struct layout_entry entry = make_entry(listing, entries[i].kind, context,
+			entries[i].kind == NODE_CLUSTER ? "" : NULL, NULL, LAYOUT_LONG);
+
+		entry.attr_timeout = LAYOUT_SOON;
+		if (!add_entry(listing, entries[i].name, &entry, FIRST + i + 1))
+			return;
+	}
+}
+
+static void list_statements(struct listing *listing, uint64_t after)
+{
+	for (uint64_t i = after; STATEMENT_NAMES[i] != NULL; i++) {
+		const struct node_key key = {.kind = NODE_STATEMENT, .name = STATEMENT_NAMES[i]};
+
+		/* Their content is made when they are looked up. */
+		if (!add_plain(listing, key.name, attributes_inode(&key), S_IFREG, FIRST + i + 1))
+			return;
+	}
+}
+
+static gboolean visit_namespace(void *data, uint64_t sequence, struct snapshot *snapshot)
+{
+	struct listing *listing = data;
+	g_autofree char *name = escape_name(snapshot->name, strlen(snapshot->name), "");
+	struct layout_entry entry = make_entry(listing, NODE_NAMESPACE,
+		listing->request->node->key.context, snapshot->name, NULL, LAYOUT_LONG);
+
+	return add_entry(listing, name, &entry, FIRST + sequence);
+}
+
+/* Where they cannot be listed: the context's own, and those that resolved. */
+static void list_known_namespaces(struct listing *listing, uint64_t after)
+{
+	struct context *context = listing->request->node->key.context;
+
+	for (;; after++) {
+		g_autofree char *namespace = context_namespace_at(context, (guint)after);
+		g_autofree char *name = NULL;
+		struct layout_entry entry;
+
+		if (namespace == NULL)
+			return;
+		name = escape_name(namespace, strlen(namespace), "");
+		entry = make_entry(listing, NODE_NAMESPACE, context, namespace, NULL, LAYOUT_LONG);
+		if (!add_entry(listing, name, &entry, FIRST + after + 1))
+			return;
+	}
+}
+
+static int list_namespaces(
+	struct listing *listing, uint64_t after, collection_wait wait, void *data, GError **error)
+{
+	struct cache *cache = listing->request->node->key.context->cache;
+	g_autoptr(GError) denied = NULL;
+	struct collection *collection;
+	struct catalog *catalog;
+	struct resource *resource;
+	int r = cache_catalog(cache, wait, data, &catalog, error);
+
+	if (r < 0)
+		return r;
+	resource = catalog_find(catalog, "namespaces");
+	r = resource != NULL
+		    ? cache_look(cache, resource, "", NULL, wait, data, &collection, &denied)
+		    : -EACCES;
+	catalog_unref(catalog);
+	if (r == -EACCES) {
+		list_known_namespaces(listing, after);
+		return 0;
+	}
+	if (r < 0) {
+		if (denied != NULL)
+			g_propagate_error(error, g_steal_pointer(&denied));
+		return r;
+	}
+	collection_each(collection, "", after, visit_namespace, listing);
+	collection_unref(collection);
+	return 0;
+}
+
+static int list_resources(
+	struct listing *listing, uint64_t after, collection_wait wait, void *data, GError **error)
+{
+	const struct node_key *key = &listing->request->node->key;
+	gboolean namespaced = key->kind == NODE_NAMESPACE;
+	struct catalog *catalog;
+	struct resource *resource;
+	int r = cache_catalog(key->context->cache, wait, data, &catalog, error);
+
+	if (r < 0)
+		return r;
+	while ((resource = context_next(key->context, catalog, namespaced, &after)) != NULL) {
+		struct layout_entry entry = make_entry(
+			listing, NODE_RESOURCE, key->context, key->namespace, resource, LAYOUT_USE);
+
+		entry.attr_timeout = LAYOUT_LONG;
+		if (!add_entry(listing, resource->name, &entry, FIRST + after))
+			break;
+	}
+	catalog_unref(catalog);
+	return 0;
+}
+
+/* Where the object's name stands in the listed directory. */
+struct position {
+	char *escaped;
+	size_t begin; /* where the component begins */
+	size_t cut; /* its length; less than the rest when it is a directory */
+};
+
+/* FALSE when the object is not in the listed directory; escaped is g_free's either way. */
+static gboolean find_position(
+	struct listing *listing, const struct snapshot *snapshot, struct position *ret)
+{
+	const struct node_key *key = &listing->request->node->key;
+	const char *prefix = key->kind == NODE_CHUNK ? key->name : "";
+
+	ret->escaped = layout_object_name(snapshot, NODE_YAML);
+	ret->begin = 0;
+	ret->cut = escape_next(ret->escaped);
+	while (ret->begin < strlen(prefix) && ret->cut < strlen(ret->escaped + ret->begin)) {
+		ret->begin += ret->cut;
+		ret->cut = escape_next(ret->escaped + ret->begin);
+	}
+	return ret->begin == strlen(prefix) && strncmp(ret->escaped, prefix, ret->begin) == 0;
+}
+
+static gboolean is_chunk(const struct position *position)
+{
+	return position->cut < strlen(position->escaped + position->begin);
+}
+
+/* A directory of names too long for one component is listed where the first of them is. */
+static gboolean add_chunk(
+	struct listing *listing, const struct position *position, uint64_t sequence)
+{
+	const struct node_key *key = &listing->request->node->key;
+	g_autofree char *prefix = g_strndup(position->escaped, position->begin + position->cut);
+	g_autofree char *name =
+		g_strdup_printf("%.*s%%", (int)position->cut, position->escaped + position->begin);
+	struct layout_entry entry;
+
+	if (!g_hash_table_add(listing->chunks, g_strdup(prefix)))
+		return TRUE;
+	entry = make_entry(
+		listing, NODE_CHUNK, key->context, key->namespace, key->resource, LAYOUT_POLLED);
+	entry.key.name = g_steal_pointer(&prefix);
+	return add_entry(listing, name, &entry, FIRST + sequence);
+}
+
+static gboolean visit_object(void *data, uint64_t sequence, struct snapshot *snapshot)
+{
+	struct listing *listing = data;
+	const struct node_key *key = &listing->request->node->key;
+	struct position position = {0};
+	gboolean more = TRUE;
+
+	if (!find_position(listing, snapshot, &position)) {
+		more = TRUE;
+	} else if (is_chunk(&position)) {
+		more = add_chunk(listing, &position, sequence);
+	} else {
+		struct layout_entry entry = make_entry(
+			listing, NODE_OBJECT, key->context, NULL, key->resource, LAYOUT_LONG);
+
+		entry.entry_timeout = listing->timeout;
+		entry.key.snapshot = snapshot_ref(snapshot);
+		more = add_entry(
+			listing, position.escaped + position.begin, &entry, FIRST + sequence);
+	}
+	g_free(position.escaped);
+	return more;
+}
+
+/* Notes the directories that an earlier reply has listed. */
+static gboolean visit_earlier(void *data, uint64_t sequence, struct snapshot *snapshot)
+{
+	struct listing *listing = data;
+	struct position position = {0};
+
+	if (sequence > listing->after)
+		return FALSE;
+	/* A byte takes three at most when it is escaped. */
+	if (strlen(snapshot->name) * 3 + strlen(".yaml") <= NAME_MAX)
+		return TRUE;
+	if (find_position(listing, snapshot, &position) && is_chunk(&position))
+		g_hash_table_add(listing->chunks,
+			g_strndup(position.escaped, position.begin + position.cut));
+	g_free(position.escaped);
+	return TRUE;
+}
+
+static void on_stale(void *data)
+{
+	void **both = data;
+	struct filesystem *filesystem = both[0];
+	struct node *node NODE_CLEANUP = both[1];
+
+	notifier_listing(filesystem->notifier, node->id);
+	g_free(both);
+}
+
+/*
+ * Nobody tells what changes here, and on a zero-message mount the kernel caches every listing: it
+ * is told to forget this one soon.
+ */
+static void forget_soon(struct listing *listing)
+{
+	struct filesystem *filesystem = listing->request->filesystem;
+	void **both = g_new(void *, 2);
+
+	both[0] = filesystem;
+	both[1] = node_ref(listing->request->node);
+	loop_timer_add(filesystem->loop, (uint64_t)(LAYOUT_POLLED * 1000), filesystem->strand,
+		on_stale, both);
+}
+
+static int list_objects(
+	struct listing *listing, uint64_t after, collection_wait wait, void *data, GError **error)
+{
+	const struct node_key *key = &listing->request->node->key;
+	struct collection *collection;
+	int r = cache_look(key->context->cache, key->resource, key->namespace, NULL, wait, data,
+		&collection, error);
+
+	if (r < 0)
+		return r;
+	listing->timeout = collection_must_poll(collection) ? LAYOUT_POLLED : LAYOUT_LONG;
+	listing->after = after;
+	if (after > 0 && collection_has_long_names(collection))
+		collection_each(collection, key->namespace, 0, visit_earlier, listing);
+	collection_each(collection, key->namespace, after, visit_object, listing);
+	if (collection_must_poll(collection))
+		forget_soon(listing);
+	collection_unref(collection);
+	return 0;
+}
+
+static int fill(
+	struct listing *listing, uint64_t after, collection_wait wait, void *data, GError **error)
+{
+	switch (listing->request->node->key.kind) {
+	case NODE_ROOT:
+		list_contexts(listing, after);
+		return 0;
+	case NODE_CONTEXT:
+		list_context(listing, after);
+		return 0;
+	case NODE_CONTROL:
+		list_statements(listing, after);
+		return 0;
+	case NODE_NAMESPACES:
+		return list_namespaces(listing, after, wait, data, error);
+	case NODE_NAMESPACE:
+	case NODE_CLUSTER:
+		return list_resources(listing, after, wait, data, error);
+	case NODE_RESOURCE:
+	case NODE_CHUNK:
+		return list_objects(listing, after, wait, data, error);
+	default:
+		return error_set(error, ENOTDIR, "not a directory");
+	}
+}
+
+static void forget_given(struct listing *listing)
+{
+	for (guint i = 0; i < listing->given->len; i++)
+		node_table_forget(listing->request->filesystem->nodes,
+			g_array_index(listing->given, struct given, i).id, 1);
+}
+
+/* After the reply: what a change overtook is asked for again. */
+static void verify(struct listing *listing)
+{
+	struct request *request = listing->request;
+
+	if (listing->cache == NULL || cache_changes(listing->cache) == listing->changes)
+		return;
+	for (guint i = 0; i < listing->given->len; i++) {
+		struct given *given = &g_array_index(listing->given, struct given, i);
+
+		lookup_verify(request->filesystem, request->node, given->name, &given->entry);
+	}
+	notifier_listing_settled(request->filesystem->notifier, request->node->id);
+}
+
+static int run(
+	struct request *request, gboolean plus, collection_wait wait, void *data, GError **error)
+{
+	uint64_t offset = (uint64_t)request->offset;
+	struct listing listing;
+	int r;
+
+	listing_init(&listing, request, plus);
+	if (offset < 1)
+		add_plain(&listing, ".", attributes_inode(&request->node->key), S_IFDIR, 1);
+	if (offset < FIRST)
+		add_plain(&listing, "..", FUSE_ROOT_ID, S_IFDIR, FIRST);
+	r = fill(&listing, offset > FIRST ? offset - FIRST : 0, wait, data, error);
+	if (r < 0)
+		forget_given(&listing);
+	else if (fuse_reply_buf(request->fuse, listing.bytes, listing.used) < 0)
+		forget_given(&listing);
+	else
+		verify(&listing);
+	listing_finish(&listing);
+	return r;
+}
+
+int listing_run(struct request *request, collection_wait wait, void *data, GError **error)
+{
+	return run(request, FALSE, wait, data, error);
+}
+
+int listing_run_plus(struct request *request, collection_wait wait, void *data, GError **error)
+{
+	return run(request, TRUE, wait, data, error);
+}

@@ -1,0 +1,65 @@
+#include "kubefs/lookup.h"
+
+#include <string.h>
+
+#include "kubefs/attributes.h"
+
+int lookup_enter(struct filesystem *filesystem, const struct layout_entry *entry,
+	struct fuse_entry_param *ret, GError **error)
+{
+	struct node *node NODE_CLEANUP = NULL;
+	GBytes *text = NULL;
+
+	if (entry->key.kind == NODE_OBJECT && entry->key.format == NODE_JSON) {
+		int r = snapshot_json(entry->key.snapshot, &text, error);
+
+		if (r < 0)
+			return r;
+	}
+	node = node_table_enter(filesystem->nodes, &entry->key, text);
+	memset(ret, 0, sizeof(*ret));
+	ret->ino = node->id;
+	ret->entry_timeout = entry->entry_timeout;
+	ret->attr_timeout = entry->attr_timeout;
+	attributes_fill(filesystem, node, &ret->attr);
+	return 0;
+}
+
+static gboolean same_meaning(const struct layout_entry *a, const struct layout_entry *b)
+{
+	if (a->found != b->found)
+		return FALSE;
+	return !a->found || (a->key.kind == b->key.kind && a->key.snapshot == b->key.snapshot);
+}
+
+void lookup_verify(struct filesystem *filesystem, const struct node *directory, const char *name,
+	const struct layout_entry *entry)
+{
+	struct layout_entry now LAYOUT_ENTRY_CLEANUP = {0};
+
+	if (entry->cache == NULL || cache_changes(entry->cache) == entry->changes)
+		return;
+	if (layout_resolve(filesystem, directory, name, NULL, NULL, &now, NULL) < 0 ||
+		!same_meaning(entry, &now))
+		notifier_entry(filesystem->notifier, directory->id, name);
+}
+
+int lookup_run(struct request *request, collection_wait wait, void *data, GError **error)
+{
+	struct filesystem *filesystem = request->filesystem;
+	struct layout_entry entry LAYOUT_ENTRY_CLEANUP = {0};
+	struct fuse_entry_param reply = {0};
+	int r = layout_resolve(filesystem, request->node, request->name, wait, data, &entry, error);
+
+	if (r == 0 && entry.found)
+		r = lookup_enter(filesystem, &entry, &reply, error);
+	if (r < 0)
+		return r;
+	/* Without an inode the answer is a negative entry, which is cached as well. */
+	if (!entry.found)
+		reply.entry_timeout = entry.entry_timeout;
+	if (fuse_reply_entry(request->fuse, &reply) < 0 && entry.found)
+		node_table_forget(filesystem->nodes, reply.ino, 1);
+	lookup_verify(filesystem, request->node, request->name, &entry);
+	return 0;
+}

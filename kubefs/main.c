@@ -1,0 +1,72 @@
+#include <curl/curl.h>
+#include <errno.h>
+#include <locale.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "kubefs/background.h"
+#include "kubefs/mount.h"
+#include "kubefs/options.h"
+
+/* Memory holds credentials and Secrets: nobody may dump or trace it (design.md Safety). */
+static void protect_memory(void)
+{
+	const struct rlimit none = {0, 0};
+
+	setrlimit(RLIMIT_CORE, &none);
+#ifndef __SANITIZE_ADDRESS__
+	/* LeakSanitizer has to trace the process it is in. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+}
+
+/* Decoding threads come and go with big blocks: few arenas keep the heap compact. */
+static void limit_arenas(void)
+{
+	mallopt(M_ARENA_MAX, 2);
+}
+
+static int run(const struct options *options, GError **error)
+{
+	int ready = -1;
+
+	if (!options->foreground) {
+		ready = background_fork(options->mountpoint);
+		if (ready < 0) {
+			g_set_error_literal(error, G_FILE_ERROR, 0, g_strerror(-ready));
+			return ready;
+		}
+	}
+	log_start(options->log_level, options->use_syslog);
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+		g_set_error_literal(error, G_FILE_ERROR, 0, "libcurl cannot be initialised");
+		return -EIO;
+	}
+	return mount_run(options, ready, error);
+}
+
+int main(int argc, char **argv)
+{
+	g_autoptr(GError) error = NULL;
+	struct options options;
+	int r;
+
+	setlocale(LC_CTYPE, "");
+	protect_memory();
+	limit_arenas();
+	r = options_parse(argc, argv, &options, &error);
+	if (r == 0 && options.help)
+		fputs(OPTIONS_HELP, stdout);
+	else if (r == 0 && options.version)
+		printf("kubefs %s\n", KUBEFS_VERSION);
+	else if (r == 0)
+		r = run(&options, &error);
+	if (r < 0)
+		fprintf(stderr, "kubefs: %s\n", error != NULL ? error->message : g_strerror(-r));
+	options_finish(&options);
+	curl_global_cleanup();
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,84 @@
+/*
+ * Inodes. A nodeid is either a directory, which stays, or an immutable snapshot of one version of
+ * a file: a change gives the name another nodeid (writes.md 2). st_ino follows the object instead
+ * (kubefs/attributes.h). A nodeid is never used twice.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdint.h>
+
+#include "cache/snapshot.h"
+#include "kubefs/context.h"
+
+enum node_kind {
+	NODE_ROOT, /* of several contexts; with one context the root is a NODE_CONTEXT */
+	NODE_CONTEXT, /* namespaces/ and cluster/ */
+	NODE_NAMESPACES, /* namespaces/ */
+	NODE_CLUSTER, /* cluster/ */
+	NODE_NAMESPACE, /* namespaces/NAMESPACE/ */
+	NODE_RESOURCE, /* a resource in a namespace or of the cluster */
+	NODE_CHUNK, /* names too long for one component (kubefs/escape.h) */
+	NODE_ALIAS, /* a symbolic link to a resource */
+	NODE_OBJECT, /* NAME.yaml or NAME.json */
+	NODE_CONTROL, /* .kubefs/ */
+	NODE_STATEMENT, /* a file in .kubefs/ */
+};
+
+enum node_format {
+	NODE_YAML,
+	NODE_JSON,
+	NODE_FORMATS,
+};
+
+/* What a node is; two nodes are never equal in it. Everything is fixed when the node is made. */
+struct node_key {
+	enum node_kind kind;
+	enum node_format format; /* NODE_OBJECT */
+	struct context *context; /* NULL for NODE_ROOT, NODE_CONTROL, NODE_STATEMENT */
+	const char *namespace; /* unescaped, "" for the cluster's; NULL where there is none */
+	struct resource *resource; /* NODE_RESOURCE, NODE_CHUNK, NODE_ALIAS, NODE_OBJECT */
+	const char *name; /* NODE_CHUNK: the escaped bytes so far; ALIAS, STATEMENT: the name */
+	struct snapshot *snapshot; /* NODE_OBJECT */
+	GBytes *text; /* NODE_STATEMENT: its content, part of the key by address */
+};
+
+struct node {
+	struct node_key key; /* strings and references are the node's own */
+	uint64_t id;
+	gint references;
+	uint64_t lookups; /* the kernel's; guarded by the table */
+	GBytes *text; /* NODE_OBJECT as JSON: the content; set before the node is visible */
+};
+
+struct node_table;
+
+/* The root has id FUSE_ROOT_ID and is never forgotten. */
+struct node_table *node_table_create(const struct node_key *root);
+void node_table_destroy(struct node_table *table); /* NULL is fine */
+
+/* A reference, or NULL when the kernel never got that id or has forgotten it. Any thread. */
+struct node *node_table_get(struct node_table *table, uint64_t id);
+/*
+ * The node of that key, made if need be, with one more lookup and a reference for the caller.
+ * text: taken over when the node is new, else dropped; may be NULL. Any thread.
+ */
+struct node *node_table_enter(struct node_table *table, const struct node_key *key, GBytes *text);
+/* The node of that key if the kernel knows it, a reference, else NULL. Any thread. */
+struct node *node_table_find(struct node_table *table, const struct node_key *key);
+void node_table_forget(struct node_table *table, uint64_t id, uint64_t lookups);
+
+/* References to all nodes for which match says TRUE; match is called under the table's lock. */
+typedef gboolean (*node_match)(const struct node *node, const void *data);
+GPtrArray *node_table_select(struct node_table *table, node_match match, const void *data);
+
+struct node *node_ref(struct node *node);
+struct node *node_unref(struct node *node); /* returns NULL; NULL is fine */
+void node_unref_pointer(struct node **node);
+
+#define NODE_CLEANUP __attribute__((cleanup(node_unref_pointer)))
+
+static inline gboolean node_is_directory(const struct node *node)
+{
+	return node->key.kind <= NODE_CHUNK || node->key.kind == NODE_CONTROL;
+}

@@ -1,0 +1,275 @@
+#include "kubefs/notifier.h"
+
+#include <errno.h>
+#include <fuse_lowlevel.h>
+#include <string.h>
+
+enum action {
+	ACTION_ENTRY,
+	ACTION_DELETE,
+	ACTION_SETTLE,
+	ACTION_AFTER,
+};
+
+struct notice {
+	enum action action;
+	uint64_t child;
+	char *name;
+	void (*job)(void *data);
+	void *data;
+};
+
+/* What is queued for one directory, in order. Exists while there is something. */
+struct lane {
+	struct notifier *notifier;
+	uint64_t directory;
+	GQueue notices; /* of struct notice * */
+	GHashTable *queued; /* names with an ACTION_ENTRY in notices, borrowed from them */
+};
+
+struct notifier {
+	struct fuse_session *session;
+	GMutex lock; /* guards lanes and what is in them, and listings */
+	GHashTable *lanes; /* &lane->directory -> struct lane *, owned */
+	GHashTable *listings; /* queued inodes, as int64 keys */
+	GHashTable *attributes; /* likewise */
+	GThreadPool *lane_threads; /* of struct lane * */
+	GThreadPool *inode_thread; /* woken with any pointer: empties listings and attributes */
+	gboolean inode_woken;
+	gboolean closed;
+};
+
+/* A job is called even when what stood before it was dropped: it may own something. */
+static void notice_free(struct notice *notice)
+{
+	if (notice->job != NULL)
+		notice->job(notice->data);
+	g_free(notice->name);
+	g_free(notice);
+}
+
+static void lane_free(void *pointer)
+{
+	struct lane *lane = pointer;
+	struct notice *notice;
+
+	while ((notice = g_queue_pop_head(&lane->notices)) != NULL)
+		notice_free(notice);
+	g_hash_table_destroy(lane->queued);
+	g_free(lane);
+}
+
+static void act(struct notifier *notifier, uint64_t directory, const struct notice *notice)
+{
+	struct fuse_session *session = notifier->session;
+
+	/* -ENOENT means that the kernel did not know it: fine. */
+	switch (notice->action) {
+	case ACTION_ENTRY:
+		fuse_lowlevel_notify_inval_entry(
+			session, directory, notice->name, strlen(notice->name));
+		break;
+	case ACTION_DELETE:
+		fuse_lowlevel_notify_delete(
+			session, directory, notice->child, notice->name, strlen(notice->name));
+		break;
+	case ACTION_SETTLE:
+		/*
+		 * READDIR fills the cache under the directory's lock, and so does this entry wait
+		 * for that lock. A lone "%" is nobody's name (escape.h).
+		 */
+		fuse_lowlevel_notify_inval_entry(session, directory, "%", 1);
+		fuse_lowlevel_notify_inval_inode(session, directory, 0, 0);
+		break;
+	case ACTION_AFTER:
+		break;
+	}
+}
+
+/* The next notice of the lane; NULL, and the lane is gone, when there is none. */
+static struct notice *take(struct notifier *notifier, struct lane *lane)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&notifier->lock);
+	struct notice *notice = notifier->closed ? NULL : g_queue_pop_head(&lane->notices);
+
+	if (notice == NULL)
+		g_hash_table_remove(notifier->lanes, &lane->directory);
+	else if (notice->action == ACTION_ENTRY)
+		g_hash_table_remove(lane->queued, notice->name);
+	return notice;
+}
+
+static void run_lane(void *data, void *user_data)
+{
+	struct lane *lane = data;
+	struct notifier *notifier = user_data;
+	uint64_t directory = lane->directory;
+	struct notice *notice;
+
+	while ((notice = take(notifier, lane)) != NULL) {
+		act(notifier, directory, notice);
+		notice_free(notice);
+	}
+}
+
+static GHashTable *new_inode_set(void)
+{
+	return g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+}
+
+static void invalidate_all(struct notifier *notifier, GHashTable *inodes, off_t offset)
+{
+	GHashTableIter iter;
+	void *inode;
+
+	g_hash_table_iter_init(&iter, inodes);
+	while (g_hash_table_iter_next(&iter, &inode, NULL))
+		fuse_lowlevel_notify_inval_inode(notifier->session, *(uint64_t *)inode, offset, 0);
+	g_hash_table_destroy(inodes);
+}
+
+static void run_inodes(void *data, void *user_data)
+{
+	struct notifier *notifier = user_data;
+	GHashTable *listings;
+	GHashTable *attributes;
+
+	g_mutex_lock(&notifier->lock);
+	listings = notifier->listings;
+	attributes = notifier->attributes;
+	notifier->listings = new_inode_set();
+	notifier->attributes = new_inode_set();
+	notifier->inode_woken = FALSE;
+	g_mutex_unlock(&notifier->lock);
+	invalidate_all(notifier, listings, 0);
+	/* A negative offset leaves the pages alone (fs/fuse/inode.c). */
+	invalidate_all(notifier, attributes, -1);
+}
+
+struct notifier *notifier_create(struct fuse_session *session)
+{
+	struct notifier *notifier = g_new0(struct notifier, 1);
+
+	notifier->session = session;
+	g_mutex_init(&notifier->lock);
+	notifier->lanes = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, lane_free);
+	notifier->listings = new_inode_set();
+	notifier->attributes = new_inode_set();
+	notifier->lane_threads =
+		g_thread_pool_new(run_lane, notifier, NOTIFIER_LANES_MAX, FALSE, NULL);
+	notifier->inode_thread = g_thread_pool_new(run_inodes, notifier, 1, FALSE, NULL);
+	return notifier;
+}
+
+void notifier_close(struct notifier *notifier)
+{
+	gboolean was_closed;
+
+	g_mutex_lock(&notifier->lock);
+	was_closed = notifier->closed;
+	notifier->closed = TRUE;
+	g_mutex_unlock(&notifier->lock);
+	if (was_closed)
+		return;
+	g_thread_pool_free(notifier->lane_threads, FALSE, TRUE);
+	g_thread_pool_free(notifier->inode_thread, FALSE, TRUE);
+}
+
+void notifier_destroy(struct notifier *notifier)
+{
+	if (notifier == NULL)
+		return;
+	notifier_close(notifier);
+	g_hash_table_destroy(notifier->lanes);
+	g_hash_table_destroy(notifier->listings);
+	g_hash_table_destroy(notifier->attributes);
+	g_mutex_clear(&notifier->lock);
+	g_free(notifier);
+}
+
+/* Takes over notice. */
+static void queue(struct notifier *notifier, uint64_t directory, struct notice *notice)
+{
+	struct lane *lane;
+
+	g_mutex_lock(&notifier->lock);
+	lane = g_hash_table_lookup(notifier->lanes, &directory);
+	if (notifier->closed || (lane != NULL && notice->action == ACTION_ENTRY &&
+					g_hash_table_contains(lane->queued, notice->name))) {
+		g_mutex_unlock(&notifier->lock);
+		notice_free(notice);
+		return;
+	}
+	if (lane == NULL) {
+		lane = g_new0(struct lane, 1);
+		lane->directory = directory;
+		lane->queued = g_hash_table_new(g_str_hash, g_str_equal);
+		g_queue_init(&lane->notices);
+		g_hash_table_insert(notifier->lanes, &lane->directory, lane);
+		g_thread_pool_push(notifier->lane_threads, lane, NULL);
+	}
+	g_queue_push_tail(&lane->notices, notice);
+	if (notice->action == ACTION_ENTRY)
+		g_hash_table_add(lane->queued, notice->name);
+	g_mutex_unlock(&notifier->lock);
+}
+
+static struct notice *notice_new(enum action action, const char *name)
+{
+	struct notice *notice = g_new0(struct notice, 1);
+
+	notice->action = action;
+	notice->name = g_strdup(name);
+	return notice;
+}
+
+void notifier_entry(struct notifier *notifier, uint64_t directory, const char *name)
+{
+	queue(notifier, directory, notice_new(ACTION_ENTRY, name));
+}
+
+void notifier_delete(
+	struct notifier *notifier, uint64_t directory, uint64_t child, const char *name)
+{
+	struct notice *notice = notice_new(ACTION_DELETE, name);
+
+	notice->child = child;
+	queue(notifier, directory, notice);
+}
+
+void notifier_listing_settled(struct notifier *notifier, uint64_t directory)
+{
+	queue(notifier, directory, notice_new(ACTION_SETTLE, NULL));
+}
+
+void notifier_after(
+	struct notifier *notifier, uint64_t directory, void (*job)(void *data), void *data)
+{
+	struct notice *notice = notice_new(ACTION_AFTER, NULL);
+
+	notice->job = job;
+	notice->data = data;
+	queue(notifier, directory, notice);
+}
+
+static void queue_inode(struct notifier *notifier, GHashTable *const *inodes, uint64_t inode)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&notifier->lock);
+
+	if (notifier->closed)
+		return;
+	g_hash_table_add(*inodes, g_memdup2(&inode, sizeof(inode)));
+	if (!notifier->inode_woken)
+		g_thread_pool_push(notifier->inode_thread, notifier, NULL);
+	notifier->inode_woken = TRUE;
+}
+
+void notifier_listing(struct notifier *notifier, uint64_t directory)
+{
+	queue_inode(notifier, &notifier->listings, directory);
+}
+
+void notifier_attributes(struct notifier *notifier, uint64_t inode)
+{
+	queue_inode(notifier, &notifier->attributes, inode);
+}

@@ -1,0 +1,384 @@
+#include "kubefs/options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <fuse_lowlevel.h>
+
+#include "client/error.h"
+
+const char OPTIONS_HELP[] =
+	"usage: kubefs [options] [CONTEXT[,CONTEXT...] | all] MOUNTPOINT\n"
+	"\n"
+	"Mounts the API resources of Kubernetes clusters as files.\n"
+	"\n"
+	"  --kubeconfig FILE       instead of $KUBECONFIG or ~/.kube/config\n"
+	"  --context NAME          the same as CONTEXT\n"
+	"  -n, --namespace NAME    listed where namespaces cannot be\n"
+	"  --as USER, --as-uid UID, --as-group GROUP\n"
+	"                          impersonate; --as-group may be repeated\n"
+	"  --server URL[,URL...]   instead of the kubeconfig's, tried in turn\n"
+	"  -o OPTION[,OPTION...]   ro, allow_other, idle=SECONDS, and mount(8)'s\n"
+	"  -f, --foreground        stay in the foreground\n"
+	"  -d, --debug             -f --log-level=debug\n"
+	"  --log-level LEVEL       error, warning, info or debug\n"
+	"  --syslog                log to syslog instead of standard error\n"
+	"  -h, --help              this text\n"
+	"  -V, --version           the version\n"
+	"\n"
+	"Unmount with: fusermount3 -u MOUNTPOINT        See kubefs(1).\n";
+
+/* What fstab and mount(8) say that is not for us. */
+static gboolean is_ignored(const char *option)
+{
+	static const char *const ignored[] = {"rw", "defaults", "auto", "noauto", "user", "nouser",
+		"users", "owner", "group", "nofail", "_netdev", "nosuid", "nodev", "suid", "dev",
+		"exec", "atime", "relatime", "norelatime", "async", NULL};
+
+	return g_strv_contains(ignored, option) || g_str_has_prefix(option, "x-") ||
+	       g_str_has_prefix(option, "comment=");
+}
+
+/* What libfuse or the kernel understands. */
+static gboolean is_for_libfuse(const char *option)
+{
+	static const char *const known[] = {"noexec", "noatime", "nodiratime", "sync", "dirsync",
+		"auto_unmount", "default_permissions", "allow_root", NULL};
+
+	return g_strv_contains(known, option) || g_str_has_prefix(option, "max_read=") ||
+	       g_str_has_prefix(option, "fsname=") || g_str_has_prefix(option, "subtype=");
+}
+
+static void add_mount(struct options *options, const char *option)
+{
+	g_string_append_printf(options->mount, "%s%s", options->mount->len > 0 ? "," : "", option);
+}
+
+static void set(char **field, const char *value)
+{
+	g_free(*field);
+	*field = g_strdup(value);
+}
+
+/* An array that always ends in NULL. */
+static void add_string(GPtrArray *array, const char *value)
+{
+	g_ptr_array_insert(array, (gint)array->len - 1, g_strdup(value));
+}
+
+static void add_list(GPtrArray *array, const char *list)
+{
+	g_auto(GStrv) values = g_strsplit(list, ",", -1);
+
+	for (char **value = values; *value != NULL; value++)
+		add_string(array, *value);
+}
+
+static int set_log_level(struct options *options, const char *value, GError **error)
+{
+	if (!log_parse_level(value, &options->log_level))
+		return error_set(error, EINVAL,
+			"--log-level: \"%s\" is none of error, warning, info and debug", value);
+	return 0;
+}
+
+static int set_idle(struct options *options, const char *value, GError **error)
+{
+	if (!g_ascii_string_to_unsigned(value, 10, 1, 365UL * 86400, &options->idle, NULL))
+		return error_set(
+			error, EINVAL, "-o idle: \"%s\" is not a number of seconds", value);
+	return 0;
+}
+
+/* Kernel features to do without, joined with '+': so that the ways around them can be tested. */
+static int set_without(struct options *options, const char *value, GError **error)
+{
+	static const struct {
+		const char *name;
+		guint capability;
+	} features[] = {
+		{"readdirplus", FUSE_CAP_READDIRPLUS},
+		{"no_open", FUSE_CAP_NO_OPEN_SUPPORT},
+		{"no_opendir", FUSE_CAP_NO_OPENDIR_SUPPORT},
+		{"explicit_inval_data", FUSE_CAP_EXPLICIT_INVAL_DATA},
+		{"parallel_dirops", FUSE_CAP_PARALLEL_DIROPS},
+		{"cache_symlinks", FUSE_CAP_CACHE_SYMLINKS},
+		{"splice_write", FUSE_CAP_SPLICE_WRITE},
+	};
+	g_auto(GStrv) names = g_strsplit(value, "+", -1);
+
+	for (char **name = names; *name != NULL; name++) {
+		guint i = 0;
+
+		while (i < G_N_ELEMENTS(features) && strcmp(features[i].name, *name) != 0)
+			i++;
+		if (i == G_N_ELEMENTS(features))
+			return error_set(
+				error, EINVAL, "-o without: no such feature \"%s\"", *name);
+		options->refused |= features[i].capability;
+	}
+	return 0;
+}
+
+typedef int (*setter)(struct options *options, const char *value, GError **error);
+
+static int set_kubeconfig(struct options *options, const char *value, GError **error)
+{
+	set(&options->kubeconfig, value);
+	return 0;
+}
+
+static int set_context(struct options *options, const char *value, GError **error)
+{
+	set(&options->source, value);
+	return 0;
+}
+
+static int set_namespace(struct options *options, const char *value, GError **error)
+{
+	set(&options->namespace, value);
+	return 0;
+}
+
+static int set_as(struct options *options, const char *value, GError **error)
+{
+	set(&options->as, value);
+	return 0;
+}
+
+static int set_as_uid(struct options *options, const char *value, GError **error)
+{
+	set(&options->as_uid, value);
+	return 0;
+}
+
+static int set_as_group(struct options *options, const char *value, GError **error)
+{
+	add_string(options->as_groups, value);
+	return 0;
+}
+
+static int set_server(struct options *options, const char *value, GError **error)
+{
+	add_list(options->servers, value);
+	return 0;
+}
+
+static int set_mount(struct options *options, const char *list, GError **error);
+
+/* Options with a value: --NAME VALUE, --NAME=VALUE, and where in_mount -o NAME=VALUE. */
+static const struct {
+	const char *name;
+	char letter;
+	gboolean in_mount;
+	setter set;
+} VALUED[] = {
+	{"kubeconfig", 0, TRUE, set_kubeconfig},
+	{"context", 0, TRUE, set_context},
+	{"namespace", 'n', TRUE, set_namespace},
+	{"as", 0, TRUE, set_as},
+	{"as-uid", 0, TRUE, set_as_uid},
+	{"as-group", 0, TRUE, set_as_group},
+	{"server", 0, TRUE, set_server},
+	{"log-level", 0, TRUE, set_log_level},
+	{"idle", 0, TRUE, set_idle},
+	{"without", 0, TRUE, set_without},
+	{"options", 'o', FALSE, set_mount},
+};
+
+static int set_mount_option(struct options *options, const char *option, GError **error)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(VALUED); i++) {
+		size_t length = strlen(VALUED[i].name);
+
+		if (VALUED[i].in_mount && strncmp(option, VALUED[i].name, length) == 0 &&
+			option[length] == '=')
+			return VALUED[i].set(options, option + length + 1, error);
+	}
+	if (strcmp(option, "ro") == 0) {
+		options->read_only = TRUE;
+	} else if (strcmp(option, "allow_other") == 0) {
+		/* Whoever is let in is held to the mode bits. */
+		add_mount(options, "allow_other,default_permissions");
+	} else if (is_for_libfuse(option)) {
+		add_mount(options, option);
+	} else if (!is_ignored(option)) {
+		return error_set(error, EINVAL, "-o: unknown option \"%s\"", option);
+	}
+	return 0;
+}
+
+static int set_mount(struct options *options, const char *list, GError **error)
+{
+	g_auto(GStrv) names = g_strsplit(list, ",", -1);
+
+	for (char **name = names; *name != NULL; name++) {
+		int r = (*name)[0] != '\0' ? set_mount_option(options, *name, error) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static gboolean set_flag(struct options *options, const char *name, char letter)
+{
+	if (letter == 'h' || g_strcmp0(name, "help") == 0) {
+		options->help = TRUE;
+	} else if (letter == 'V' || g_strcmp0(name, "version") == 0) {
+		options->version = TRUE;
+	} else if (letter == 'f' || g_strcmp0(name, "foreground") == 0) {
+		options->foreground = TRUE;
+	} else if (letter == 'd' || g_strcmp0(name, "debug") == 0) {
+		options->foreground = TRUE;
+		options->log_level = LOG_LEVEL_DEBUG;
+	} else if (letter == 'r') {
+		options->read_only = TRUE;
+	} else if (g_strcmp0(name, "syslog") == 0) {
+		options->use_syslog = TRUE;
+	} else {
+		/* mount(8) hands these to its helpers: sloppy, verbose, write. */
+		return letter != 0 && strchr("svw", letter) != NULL;
+	}
+	return TRUE;
+}
+
+/* One "--name", "--name=value" or "--name value"; *index is moved over a value. */
+static int parse_long(struct options *options, int argc, char **argv, int *index, GError **error)
+{
+	const char *name = argv[*index] + 2;
+	const char *equals = strchrnul(name, '=');
+
+	for (guint i = 0; i < G_N_ELEMENTS(VALUED); i++) {
+		size_t length = strlen(VALUED[i].name);
+
+		if (length != (size_t)(equals - name) || strncmp(VALUED[i].name, name, length) != 0)
+			continue;
+		if (*equals == '=')
+			return VALUED[i].set(options, equals + 1, error);
+		if (*index + 1 >= argc)
+			return error_set(error, EINVAL, "--%s: a value is missing", name);
+		return VALUED[i].set(options, argv[++*index], error);
+	}
+	if (*equals == '=' || !set_flag(options, name, 0))
+		return error_set(
+			error, EINVAL, "unknown option \"%s\"; see kubefs --help", argv[*index]);
+	return 0;
+}
+
+/* One "-abc", "-ovalue" or "-o value". */
+static int parse_short(struct options *options, int argc, char **argv, int *index, GError **error)
+{
+	for (const char *p = argv[*index] + 1; *p != '\0'; p++) {
+		for (guint i = 0; i < G_N_ELEMENTS(VALUED); i++) {
+			if (VALUED[i].letter != *p)
+				continue;
+			if (p[1] != '\0')
+				return VALUED[i].set(options, p + 1, error);
+			if (*index + 1 >= argc)
+				return error_set(error, EINVAL, "-%c: a value is missing", *p);
+			return VALUED[i].set(options, argv[++*index], error);
+		}
+		if (!set_flag(options, NULL, *p))
+			return error_set(
+				error, EINVAL, "unknown option \"-%c\"; see kubefs --help", *p);
+	}
+	return 0;
+}
+
+static int set_mountpoint(struct options *options, const char *path, GError **error)
+{
+	g_autofree char *absolute = realpath(path, NULL);
+	struct stat stat_buffer;
+
+	if (absolute == NULL || stat(absolute, &stat_buffer) < 0)
+		return error_set(error, errno, "%s: %s", path, g_strerror(errno));
+	if (!S_ISDIR(stat_buffer.st_mode))
+		return error_set(error, ENOTDIR, "%s: %s", path, g_strerror(ENOTDIR));
+	set(&options->mountpoint, absolute);
+	return 0;
+}
+
+static int set_source(struct options *options, GError **error)
+{
+	options->all = g_strcmp0(options->source, "all") == 0;
+	options->contexts = options->source == NULL || options->all
+				    ? g_new0(char *, 1)
+				    : g_strsplit(options->source, ",", -1);
+	for (char **name = options->contexts; *name != NULL; name++) {
+		if ((*name)[0] == '\0')
+			return error_set(
+				error, EINVAL, "\"%s\": a context name is empty", options->source);
+	}
+	return 0;
+}
+
+static int set_positionals(struct options *options, GPtrArray *positionals, GError **error)
+{
+	int r;
+
+	if (positionals->len == 0)
+		return error_set(error, EINVAL, "a mount point is missing; see kubefs --help");
+	if (positionals->len > 2)
+		return error_set(error, EINVAL, "one argument too many: \"%s\"",
+			(char *)g_ptr_array_index(positionals, 2));
+	if (positionals->len == 2) {
+		const char *source = g_ptr_array_index(positionals, 0);
+
+		/* fstab has to say something there. */
+		if (strcmp(source, "none") != 0 && source[0] != '\0')
+			set(&options->source, source);
+	}
+	r = set_source(options, error);
+	if (r < 0)
+		return r;
+	return set_mountpoint(options, g_ptr_array_index(positionals, positionals->len - 1), error);
+}
+
+int options_parse(int argc, char **argv, struct options *ret, GError **error)
+{
+	g_autoptr(GPtrArray) positionals = g_ptr_array_new();
+	gboolean only_positionals = FALSE;
+
+	*ret = (struct options){
+		.log_level = LOG_LEVEL_WARNING,
+		.as_groups = g_ptr_array_new_with_free_func(g_free),
+		.servers = g_ptr_array_new_with_free_func(g_free),
+		.mount = g_string_new("nosuid,nodev"),
+	};
+	g_ptr_array_add(ret->as_groups, NULL);
+	g_ptr_array_add(ret->servers, NULL);
+	for (int i = 1; i < argc; i++) {
+		int r = 0;
+
+		if (only_positionals || argv[i][0] != '-' || argv[i][1] == '\0')
+			g_ptr_array_add(positionals, argv[i]);
+		else if (strcmp(argv[i], "--") == 0)
+			only_positionals = TRUE;
+		else if (argv[i][1] == '-')
+			r = parse_long(ret, argc, argv, &i, error);
+		else
+			r = parse_short(ret, argc, argv, &i, error);
+		if (r < 0)
+			return r;
+	}
+	if (ret->help || ret->version)
+		return 0;
+	return set_positionals(ret, positionals, error);
+}
+
+void options_finish(struct options *options)
+{
+	g_free(options->mountpoint);
+	g_free(options->source);
+	g_strfreev(options->contexts);
+	g_free(options->kubeconfig);
+	g_free(options->namespace);
+	g_free(options->as);
+	g_free(options->as_uid);
+	g_ptr_array_unref(options->as_groups);
+	g_ptr_array_unref(options->servers);
+	g_string_free(options->mount, TRUE);
+}

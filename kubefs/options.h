@@ -1,0 +1,39 @@
+/*
+ * The command line: mount(8)'s and sshfs's form with kubectl's names.
+ */
+#pragma once
+
+#include <glib.h>
+
+#include "kubefs/log.h"
+
+struct options {
+	gboolean help;
+	gboolean version;
+	gboolean foreground;
+	gboolean read_only;
+	gboolean use_syslog;
+	enum log_level log_level;
+	char *mountpoint; /* absolute, exists */
+	char *source; /* as given, for the mount table */
+	char **contexts; /* NULL-terminated; empty: the current one */
+	gboolean all; /* every context */
+	char *kubeconfig;
+	char *namespace;
+	char *as;
+	char *as_uid;
+	GPtrArray *as_groups; /* of char * and a last NULL */
+	GPtrArray *servers; /* likewise */
+	GString *mount; /* options for libfuse, joined with commas */
+	guint64 idle; /* seconds, 0: the default */
+	guint refused; /* FUSE_CAP_* */
+};
+
+/*
+ * Fills *ret; options_finish it in any case. Returns 0 or -EINVAL with a one-line message that
+ * names the option, or what was wrong with the mount point. argv is left alone.
+ */
+int options_parse(int argc, char **argv, struct options *ret, GError **error);
+void options_finish(struct options *options);
+
+extern const char OPTIONS_HELP[];

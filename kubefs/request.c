@@ -1,0 +1,275 @@
+#include "kubefs/request.h"
+
+#include <errno.h>
+
+#include "client/error.h"
+#include "client/loop.h"
+#include "kubefs/filesystem.h"
+
+/* A parked request. Only who takes it out of the table may answer it. */
+struct parked {
+	struct request request;
+	uint64_t id;
+	uint64_t timer;
+	struct ticket *timeout; /* the timer's, while it has not fired */
+	/* Guarded by the parking. */
+	gboolean running; /* a thread is in request.run */
+	gboolean woken; /* there was news while it ran */
+	int ended; /* errno to end with as soon as it stops running, or 0 */
+};
+
+struct parking {
+	struct filesystem *filesystem;
+	GMutex lock;
+	GHashTable *parked; /* &parked->id -> struct parked *, owned */
+	uint64_t last_id;
+	gboolean closed;
+};
+
+/* What the cache or a timer hands back: the request may be long gone then. */
+struct ticket {
+	struct parking *parking;
+	uint64_t id;
+};
+
+static void resume(void *data);
+
+struct parking *parking_create(struct filesystem *filesystem)
+{
+	struct parking *parking = g_new0(struct parking, 1);
+
+	parking->filesystem = filesystem;
+	g_mutex_init(&parking->lock);
+	parking->parked = g_hash_table_new(g_int64_hash, g_int64_equal);
+	return parking;
+}
+
+static void parked_free(struct parked *parked)
+{
+	struct filesystem *filesystem = parked->request.filesystem;
+
+	if (loop_timer_cancel(filesystem->loop, parked->timer))
+		g_free(parked->timeout);
+	node_unref(parked->request.node);
+	g_free(parked->request.name);
+	g_free(parked);
+}
+
+void parking_destroy(struct parking *parking)
+{
+	if (parking == NULL)
+		return;
+	g_assert(g_hash_table_size(parking->parked) == 0);
+	g_hash_table_destroy(parking->parked);
+	g_mutex_clear(&parking->lock);
+	g_free(parking);
+}
+
+guint parking_count(struct parking *parking)
+{
+	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&parking->lock);
+
+	return g_hash_table_size(parking->parked);
+}
+
+static struct ticket *ticket_new(struct parking *parking, uint64_t id)
+{
+	struct ticket *ticket = g_new(struct ticket, 1);
+
+	*ticket = (struct ticket){parking, id};
+	return ticket;
+}
+
+/* What went wrong goes to the journal; that something is not there is no news. */
+static void reply_error(struct request *request, int r, const GError *error)
+{
+	if (error != NULL && r != -ENOENT && r != -EINTR)
+		journal_add(request->filesystem->journal, -r, error->message);
+	fuse_reply_err(request->fuse, -r);
+}
+
+/* Takes the request out of the table; the caller answers and frees it. Under no lock. */
+static void finish(struct parking *parking, struct parked *parked)
+{
+	g_mutex_lock(&parking->lock);
+	g_hash_table_remove(parking->parked, &parked->id);
+	g_mutex_unlock(&parking->lock);
+	parked_free(parked);
+}
+
+/* Ends the request with errnum, now or as soon as it stops running; FALSE when it is over already.
+ */
+static gboolean end(struct parking *parking, uint64_t id, int errnum)
+{
+	struct parked *parked;
+	gboolean running;
+
+	g_mutex_lock(&parking->lock);
+	parked = g_hash_table_lookup(parking->parked, &id);
+	running = parked != NULL && parked->running;
+	if (running)
+		parked->ended = errnum;
+	else if (parked != NULL)
+		g_hash_table_remove(parking->parked, &id);
+	g_mutex_unlock(&parking->lock);
+	if (parked == NULL || running)
+		return running;
+	fuse_reply_err(parked->request.fuse, errnum);
+	parked_free(parked);
+	return TRUE;
+}
+
+/*
+ * libfuse may call this after the request was answered, with the data of then: hence an id and no
+ * pointer.
+ */
+static void on_interrupt(fuse_req_t fuse, void *data)
+{
+	struct filesystem *filesystem = fuse_req_userdata(fuse);
+
+	end(filesystem->parking, GPOINTER_TO_SIZE(data), EINTR);
+}
+
+static void on_timeout(void *data)
+{
+	g_autofree struct ticket *ticket = data;
+
+	if (end(ticket->parking, ticket->id, ETIMEDOUT))
+		journal_add(ticket->parking->filesystem->journal, ETIMEDOUT,
+			"a request waited too long for the server");
+}
+
+void parking_close(struct parking *parking)
+{
+	g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+	GHashTableIter iter;
+	void *id;
+
+	g_mutex_lock(&parking->lock);
+	parking->closed = TRUE;
+	g_hash_table_iter_init(&iter, parking->parked);
+	while (g_hash_table_iter_next(&iter, &id, NULL))
+		g_array_append_val(ids, *(uint64_t *)id);
+	g_mutex_unlock(&parking->lock);
+	for (guint i = 0; i < ids->len; i++)
+		end(parking, g_array_index(ids, uint64_t, i), ENODEV);
+}
+
+/* After a run that ended with -EINPROGRESS: TRUE when it is to run again at once. */
+static gboolean settle(struct parking *parking, struct parked *parked)
+{
+	int ended;
+
+	g_mutex_lock(&parking->lock);
+	ended = parked->ended;
+	if (ended == 0 && parked->woken) {
+		parked->woken = FALSE;
+		g_mutex_unlock(&parking->lock);
+		return TRUE;
+	}
+	parked->running = FALSE;
+	g_mutex_unlock(&parking->lock);
+	if (ended != 0)
+		end(parking, parked->id, ended);
+	return FALSE;
+}
+
+static void run_parked(struct parking *parking, struct parked *parked)
+{
+	g_autoptr(GError) error = NULL;
+	int r;
+
+	do {
+		struct ticket *ticket = ticket_new(parking, parked->id);
+
+		g_clear_error(&error);
+		r = parked->request.run(&parked->request, resume, ticket, &error);
+		if (r != -EINPROGRESS)
+			g_free(ticket);
+	} while (r == -EINPROGRESS && settle(parking, parked));
+	if (r == -EINPROGRESS)
+		return;
+	if (r < 0)
+		reply_error(&parked->request, r, error);
+	finish(parking, parked);
+}
+
+/* There is news: runs the request again, here. */
+static void resume(void *data)
+{
+	g_autofree struct ticket *ticket = data;
+	struct parking *parking = ticket->parking;
+	struct parked *parked;
+
+	g_mutex_lock(&parking->lock);
+	parked = g_hash_table_lookup(parking->parked, &ticket->id);
+	if (parked != NULL && parked->running) {
+		parked->woken = TRUE;
+		parked = NULL;
+	} else if (parked != NULL) {
+		parked->running = TRUE;
+	}
+	g_mutex_unlock(&parking->lock);
+	if (parked != NULL)
+		run_parked(parking, parked);
+}
+
+static void park(struct parking *parking, struct request *request)
+{
+	struct filesystem *filesystem = request->filesystem;
+	struct parked *parked;
+	uint64_t id;
+
+	g_mutex_lock(&parking->lock);
+	if (parking->closed) {
+		g_mutex_unlock(&parking->lock);
+		fuse_reply_err(request->fuse, ENODEV);
+		return;
+	}
+	if (g_hash_table_size(parking->parked) >= REQUEST_PARKED_MAX) {
+		g_mutex_unlock(&parking->lock);
+		journal_add(filesystem->journal, EAGAIN, "too many requests wait for servers");
+		fuse_reply_err(request->fuse, EAGAIN);
+		return;
+	}
+	parked = g_new0(struct parked, 1);
+	parked->request = *request;
+	parked->request.node = node_ref(request->node);
+	parked->request.name = g_strdup(request->name);
+	parked->running = TRUE;
+	parked->id = id = ++parking->last_id;
+	parked->timeout = ticket_new(parking, id);
+	g_hash_table_insert(parking->parked, &parked->id, parked);
+	g_mutex_unlock(&parking->lock);
+	parked->timer = loop_timer_add(filesystem->loop, REQUEST_TIMEOUT_MS, filesystem->strand,
+		on_timeout, parked->timeout);
+	fuse_req_interrupt_func(request->fuse, on_interrupt, GSIZE_TO_POINTER(id));
+	run_parked(parking, parked);
+}
+
+void request_begin(struct filesystem *filesystem, fuse_req_t fuse, uint64_t id, const char *name,
+	size_t size, off_t offset, request_run run)
+{
+	struct node *node NODE_CLEANUP = node_table_get(filesystem->nodes, id);
+	struct request request = {
+		.filesystem = filesystem,
+		.fuse = fuse,
+		.node = node,
+		.name = (char *)name,
+		.size = size,
+		.offset = offset,
+		.run = run,
+	};
+	g_autoptr(GError) error = NULL;
+	int r;
+
+	if (filesystem->closing || node == NULL) {
+		fuse_reply_err(fuse, filesystem->closing ? ENODEV : ESTALE);
+		return;
+	}
+	r = run(&request, NULL, NULL, &error);
+	if (r == -EINPROGRESS)
+		park(filesystem->parking, &request);
+	else if (r < 0)
+		reply_error(&request, r, error);
+}
