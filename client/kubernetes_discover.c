@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-#include "client/discovery.h"
+#include "client/api_discovery.h"
 #include "client/error.h"
 #include "client/kubernetes_fetch.h"
 #include "client/kubernetes_url.h"
@@ -21,7 +21,7 @@ struct discover {
 	void *data;
 	struct strand *strand;
 	/* On the strand only. */
-	struct discovery *discovery;
+	struct api_discovery *discovery;
 	unsigned int pending; /* fetches under way */
 	unsigned int roots; /* those that could be read */
 	struct source_result failure; /* why all of it failed; its strings are owned */
@@ -34,7 +34,7 @@ struct discover {
 struct part {
 	struct discover *discover;
 	const char *root; /* "/api", "/apis", or NULL */
-	struct discovery_version *version; /* one of the discovery's, or NULL */
+	struct api_version *version; /* one of the discovery's, or NULL */
 };
 
 static void unref_call(void *data)
@@ -69,7 +69,7 @@ static void free_discover(struct source_call *call)
 {
 	struct discover *discover = (struct discover *)call;
 
-	discovery_free(discover->discovery);
+	api_discovery_free(discover->discovery);
 	g_free((char *)discover->failure.reason);
 	g_free((char *)discover->failure.message);
 	g_ptr_array_unref(discover->fetches);
@@ -101,7 +101,7 @@ static void finish(struct discover *discover)
 		discover->handlers.done(discover->data, &discover->failure, NULL);
 	else
 		discover->handlers.done(discover->data, &success,
-			discovery_finish(g_steal_pointer(&discover->discovery)));
+			api_discovery_finish(g_steal_pointer(&discover->discovery)));
 	source_call_unref(&discover->call);
 }
 
@@ -114,7 +114,7 @@ static void begin_fetch(struct part *part, const char *path, unsigned int timeou
 	const struct http_request request = {
 		.method = "GET",
 		.path = path,
-		.accept = part->root != NULL ? DISCOVERY_ACCEPT : NULL,
+		.accept = part->root != NULL ? API_DISCOVERY_ACCEPT : NULL,
 		.lane = HTTP_LANE_REQUEST,
 		.timeout = timeout,
 		.repeatable = TRUE,
@@ -135,7 +135,7 @@ static void begin_fetch(struct part *part, const char *path, unsigned int timeou
 }
 
 static struct part *part_create(
-	struct discover *discover, const char *root, struct discovery_version *version)
+	struct discover *discover, const char *root, struct api_version *version)
 {
 	struct part *part = g_new0(struct part, 1);
 
@@ -148,10 +148,10 @@ static struct part *part_create(
 /* Asks for the resources of group versions, some at a time. */
 static void fetch_versions(struct discover *discover)
 {
-	struct discovery_version *version;
+	struct api_version *version;
 
 	while (discover->failure.errnum == 0 && discover->pending < VERSIONS_AT_ONCE &&
-		(version = discovery_next_wanted(discover->discovery)) != NULL) {
+		(version = api_discovery_next_wanted(discover->discovery)) != NULL) {
 		g_autofree char *path =
 			kubernetes_url_group_version(version->group, version->version);
 
@@ -163,9 +163,10 @@ static void fetch_versions(struct discover *discover)
 static int read_root(
 	struct discover *discover, struct json_text json, const char *content_type, GError **error)
 {
-	if (discovery_is_aggregated(content_type))
-		return discovery_add_aggregated(discover->discovery, json.text, json.length, error);
-	return discovery_add_groups(discover->discovery, json.text, json.length, error);
+	if (api_discovery_is_aggregated(content_type))
+		return api_discovery_add_aggregated(
+			discover->discovery, json.text, json.length, error);
+	return api_discovery_add_groups(discover->discovery, json.text, json.length, error);
 }
 
 /*
@@ -189,7 +190,7 @@ static void take_root(struct discover *discover, const char *root,
 		unreadable.message = message;
 		fail(discover, &unreadable);
 	} else if (result->status == 403 || result->status == 404) {
-		discovery_add_failure(discover->discovery, root, result->message);
+		api_discovery_add_failure(discover->discovery, root, result->message);
 		if (discover->pending == 0 && discover->roots == 0)
 			fail(discover, result);
 	} else {
@@ -197,19 +198,19 @@ static void take_root(struct discover *discover, const char *root,
 	}
 }
 
-static void take_version(struct discover *discover, struct discovery_version *version,
+static void take_version(struct discover *discover, struct api_version *version,
 	const struct source_result *result, struct json_text json)
 {
-	g_autofree char *name = discovery_version_name(version);
+	g_autofree char *name = api_discovery_version_name(version);
 	g_autoptr(GError) error = NULL;
 
 	if (result->errnum == ECANCELED)
 		fail(discover, result);
 	else if (result->errnum != 0)
-		discovery_add_failure(discover->discovery, name, result->message);
-	else if (discovery_add_resources(
+		api_discovery_add_failure(discover->discovery, name, result->message);
+	else if (api_discovery_add_resources(
 			 discover->discovery, version, json.text, json.length, &error) < 0)
-		discovery_add_failure(discover->discovery, name, error->message);
+		api_discovery_add_failure(discover->discovery, name, error->message);
 }
 
 static void on_fetched(void *data, const struct source_result *result, struct json_text json,
@@ -240,7 +241,7 @@ struct source_call *kubernetes_discover(struct source *source,
 	discover->handlers = *handlers;
 	discover->data = data;
 	discover->strand = strand_ref(strand);
-	discover->discovery = discovery_create();
+	discover->discovery = api_discovery_create();
 	discover->fetches = g_ptr_array_new_with_free_func(unref_call);
 	discover->pending = G_N_ELEMENTS(root_paths);
 	for (size_t i = 0; i < G_N_ELEMENTS(root_paths); i++)

@@ -1,4 +1,4 @@
-#include "client/discovery.h"
+#include "client/api_discovery.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -8,8 +8,8 @@
 #include "client/escape.h"
 #include "client/kubernetes_url.h"
 
-struct discovery {
-	GPtrArray *core; /* of struct discovery_version *, the core group's, preferred first */
+struct api_discovery {
+	GPtrArray *core; /* of struct api_version *, the core group's, preferred first */
 	GPtrArray *versions; /* the same for all others, the versions of a group side by side */
 	GPtrArray *wanted; /* borrowed; those to ask for, next one last */
 	GPtrArray *partial; /* of char * */
@@ -19,7 +19,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(cJSON, cJSON_Delete)
 
 static void version_free(void *data)
 {
-	struct discovery_version *version = data;
+	struct api_version *version = data;
 
 	g_free(version->group);
 	g_free(version->version);
@@ -32,9 +32,9 @@ static void unref_resource(void *data)
 	resource_unref(data);
 }
 
-struct discovery *discovery_create(void)
+struct api_discovery *api_discovery_create(void)
 {
-	struct discovery *discovery = g_new0(struct discovery, 1);
+	struct api_discovery *discovery = g_new0(struct api_discovery, 1);
 
 	discovery->core = g_ptr_array_new_with_free_func(version_free);
 	discovery->versions = g_ptr_array_new_with_free_func(version_free);
@@ -43,7 +43,7 @@ struct discovery *discovery_create(void)
 	return discovery;
 }
 
-void discovery_free(struct discovery *discovery)
+void api_discovery_free(struct api_discovery *discovery)
 {
 	if (discovery == NULL)
 		return;
@@ -63,7 +63,7 @@ static gboolean has_parameter(char *const *parameters, const char *wanted)
 	return FALSE;
 }
 
-gboolean discovery_is_aggregated(const char *content_type)
+gboolean api_discovery_is_aggregated(const char *content_type)
 {
 	g_auto(GStrv) parts = g_strsplit(content_type, ";", -1);
 
@@ -110,22 +110,22 @@ static cJSON *parse(const char *json, size_t length, const char *wanted, GError 
 	return NULL;
 }
 
-char *discovery_version_name(const struct discovery_version *version)
+char *api_discovery_version_name(const struct api_version *version)
 {
 	return kubernetes_url_api_version(version->group, version->version);
 }
 
-void discovery_add_failure(struct discovery *discovery, const char *what, const char *why)
+void api_discovery_add_failure(struct api_discovery *discovery, const char *what, const char *why)
 {
 	g_autofree char *line = g_strconcat(what, ": ", why, NULL);
 
 	g_ptr_array_add(discovery->partial, escape_text(line, -1));
 }
 
-static struct discovery_version *add_version(
-	struct discovery *discovery, const char *group, const char *name)
+static struct api_version *add_version(
+	struct api_discovery *discovery, const char *group, const char *name)
 {
-	struct discovery_version *version = g_new0(struct discovery_version, 1);
+	struct api_version *version = g_new0(struct api_version, 1);
 
 	version->group = g_strdup(group);
 	version->version = g_strdup(name);
@@ -135,7 +135,7 @@ static struct discovery_version *add_version(
 }
 
 /* Names become parts of paths: one that cannot is a failure of its group version. */
-static gboolean check_names(struct discovery *discovery, const char *group, const char *version)
+static gboolean check_names(struct api_discovery *discovery, const char *group, const char *version)
 {
 	g_autofree char *what = NULL;
 
@@ -143,7 +143,7 @@ static gboolean check_names(struct discovery *discovery, const char *group, cons
 		kubernetes_url_segment_valid(version))
 		return TRUE;
 	what = g_strconcat(group, "/", version, NULL);
-	discovery_add_failure(discovery, what, "not a name that a path can hold");
+	api_discovery_add_failure(discovery, what, "not a name that a path can hold");
 	return FALSE;
 }
 
@@ -181,7 +181,7 @@ static void set_subresource(struct resource *resource, const char *name)
  * Adds one resource. Without a verb there is nothing to be done with it, and kubectl does not show
  * it; without a kind it only stands for its subresources. Returns NULL then.
  */
-static struct resource *add_resource(struct discovery *discovery, struct discovery_version *version,
+static struct resource *add_resource(struct api_discovery *discovery, struct api_version *version,
 	const char *plural, const char *kind, const cJSON *from)
 {
 	g_auto(GStrv) verbs = get_strings(from, "verbs");
@@ -190,9 +190,10 @@ static struct resource *add_resource(struct discovery *discovery, struct discove
 	if (verbs[0] == NULL || *kind == '\0')
 		return NULL;
 	if (!kubernetes_url_segment_valid(plural)) {
-		g_autofree char *what = discovery_version_name(version);
+		g_autofree char *what = api_discovery_version_name(version);
 
-		discovery_add_failure(discovery, what, "a resource whose name no path can hold");
+		api_discovery_add_failure(
+			discovery, what, "a resource whose name no path can hold");
 		return NULL;
 	}
 	resource = g_new0(struct resource, 1);
@@ -211,7 +212,7 @@ static struct resource *add_resource(struct discovery *discovery, struct discove
 }
 
 static void add_aggregated_resource(
-	struct discovery *discovery, struct discovery_version *version, const cJSON *from)
+	struct api_discovery *discovery, struct api_version *version, const cJSON *from)
 {
 	const cJSON *kind = cJSON_GetObjectItemCaseSensitive(from, "responseKind");
 	struct resource *resource = add_resource(
@@ -227,27 +228,27 @@ static void add_aggregated_resource(
 }
 
 static void add_aggregated_version(
-	struct discovery *discovery, const char *group, const cJSON *from)
+	struct api_discovery *discovery, const char *group, const cJSON *from)
 {
 	const char *name = get_string(from, "version");
-	struct discovery_version *version;
+	struct api_version *version;
 	const cJSON *resource;
 
 	if (!check_names(discovery, group, name))
 		return;
 	version = add_version(discovery, group, name);
 	if (g_str_equal(get_string(from, "freshness"), "Stale")) {
-		g_autofree char *what = discovery_version_name(version);
+		g_autofree char *what = api_discovery_version_name(version);
 
-		discovery_add_failure(discovery, what, "stale: its API server does not answer");
+		api_discovery_add_failure(discovery, what, "stale: its API server does not answer");
 		return;
 	}
 	cJSON_ArrayForEach(resource, cJSON_GetObjectItemCaseSensitive(from, "resources"))
 		add_aggregated_resource(discovery, version, resource);
 }
 
-int discovery_add_aggregated(
-	struct discovery *discovery, const char *json, size_t length, GError **error)
+int api_discovery_add_aggregated(
+	struct api_discovery *discovery, const char *json, size_t length, GError **error)
 {
 	g_autoptr(cJSON) document = parse(json, length, "APIGroupDiscoveryList", error);
 	const cJSON *group, *version;
@@ -265,13 +266,13 @@ int discovery_add_aggregated(
 	return 0;
 }
 
-static void want_version(struct discovery *discovery, const char *group, const char *name)
+static void want_version(struct api_discovery *discovery, const char *group, const char *name)
 {
 	if (check_names(discovery, group, name))
 		g_ptr_array_insert(discovery->wanted, 0, add_version(discovery, group, name));
 }
 
-static void want_group(struct discovery *discovery, const cJSON *group)
+static void want_group(struct api_discovery *discovery, const cJSON *group)
 {
 	const char *name = get_string(group, "name");
 	const char *preferred =
@@ -291,7 +292,7 @@ static void want_group(struct discovery *discovery, const cJSON *group)
 }
 
 /* /api: {"kind":"APIVersions","versions":["v1"]} */
-static void want_core(struct discovery *discovery, const cJSON *document)
+static void want_core(struct api_discovery *discovery, const cJSON *document)
 {
 	g_auto(GStrv) versions = get_strings(document, "versions");
 
@@ -299,8 +300,8 @@ static void want_core(struct discovery *discovery, const cJSON *document)
 		want_version(discovery, "", *version);
 }
 
-int discovery_add_groups(
-	struct discovery *discovery, const char *json, size_t length, GError **error)
+int api_discovery_add_groups(
+	struct api_discovery *discovery, const char *json, size_t length, GError **error)
 {
 	g_autoptr(cJSON) document = cJSON_ParseWithLength(json, length);
 	const cJSON *group;
@@ -318,7 +319,7 @@ int discovery_add_groups(
 	return 0;
 }
 
-struct discovery_version *discovery_next_wanted(struct discovery *discovery)
+struct api_version *api_discovery_next_wanted(struct api_discovery *discovery)
 {
 	guint left = discovery->wanted->len;
 
@@ -340,7 +341,7 @@ static void set_plain_subresource(GHashTable *parents, const char *name)
 		set_subresource(resource, slash + 1);
 }
 
-static void add_plain_resource(struct discovery *discovery, struct discovery_version *version,
+static void add_plain_resource(struct api_discovery *discovery, struct api_version *version,
 	GHashTable *parents, const cJSON *from)
 {
 	const char *name = get_string(from, "name");
@@ -356,7 +357,7 @@ static void add_plain_resource(struct discovery *discovery, struct discovery_ver
 	g_hash_table_insert(parents, resource->plural, resource);
 }
 
-int discovery_add_resources(struct discovery *discovery, struct discovery_version *version,
+int api_discovery_add_resources(struct api_discovery *discovery, struct api_version *version,
 	const char *json, size_t length, GError **error)
 {
 	g_autoptr(cJSON) document = parse(json, length, "APIResourceList", error);
@@ -375,7 +376,7 @@ int discovery_add_resources(struct discovery *discovery, struct discovery_versio
 static void take_resources(GPtrArray *versions, GHashTable *seen, GPtrArray *resources)
 {
 	for (guint i = 0; i < versions->len; i++) {
-		const struct discovery_version *version = g_ptr_array_index(versions, i);
+		const struct api_version *version = g_ptr_array_index(versions, i);
 
 		for (guint k = 0; k < version->resources->len; k++) {
 			struct resource *resource = g_ptr_array_index(version->resources, k);
@@ -386,7 +387,7 @@ static void take_resources(GPtrArray *versions, GHashTable *seen, GPtrArray *res
 	}
 }
 
-struct source_catalog *discovery_finish(struct discovery *discovery)
+struct source_catalog *api_discovery_finish(struct api_discovery *discovery)
 {
 	g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
 	struct source_catalog *catalog = g_new0(struct source_catalog, 1);
@@ -395,6 +396,6 @@ struct source_catalog *discovery_finish(struct discovery *discovery)
 	catalog->partial = g_ptr_array_ref(discovery->partial);
 	take_resources(discovery->core, seen, catalog->resources);
 	take_resources(discovery->versions, seen, catalog->resources);
-	discovery_free(discovery);
+	api_discovery_free(discovery);
 	return catalog;
 }
