@@ -37,15 +37,17 @@ enum http_lane {
 };
 
 struct http_request {
-	const char *method;		/* "GET", "PUT", ... */
-	const char *path;		/* with its query, begins with '/', already escaped */
-	const char *accept;		/* NULL: application/json */
-	const char *content_type;	/* for a body; NULL: application/json */
-	GBytes *body;			/* or NULL; a reference is taken */
+	const char *method; /* "GET", "PUT", ... */
+	const char *path; /* with its query, begins with '/', already escaped */
+	const char *accept; /* NULL: application/json */
+	const char *content_type; /* for a body; NULL: application/json */
+	GBytes *body; /* or NULL; a reference is taken */
 	enum http_lane lane;
-	unsigned int timeout;		/* milliseconds for the whole exchange with its repeats; 0: none (watches) */
-	unsigned int idle_timeout;	/* milliseconds without a byte once started, ends it with ETIMEDOUT; 0: none */
-	gboolean repeatable;		/* may be sent again after 429, 5xx or a lost connection */
+	unsigned int timeout; /* milliseconds for the whole exchange with its repeats; 0: none
+				 (watches) */
+	unsigned int idle_timeout; /* milliseconds without a byte once started, ends it with
+				      ETIMEDOUT; 0: none */
+	gboolean repeatable; /* may be sent again after 429, 5xx or a lost connection */
 };
 
 /* The head of a 2xx response. Strings are valid during the call. */
@@ -55,13 +57,13 @@ struct http_head {
 };
 
 struct http_result {
-	int errnum;	       /* 0, or a positive errno: what design.md "errno" says for the status */
-	int status;	       /* the last HTTP status, 0 when none came */
-	const char *reason;    /* Status.reason ("Expired", "Forbidden", ...) or "" */
-	const char *message;   /* one line for a person: what, where and why; "" on success */
-	cJSON *status_object;  /* the decoded Status body of a failed request, or NULL; borrowed */
+	int errnum; /* 0, or a positive errno: what design.md "errno" says for the status */
+	int status; /* the last HTTP status, 0 when none came */
+	const char *reason; /* Status.reason ("Expired", "Forbidden", ...) or "" */
+	const char *message; /* one line for a person: what, where and why; "" on success */
+	cJSON *status_object; /* the decoded Status body of a failed request, or NULL; borrowed */
 	unsigned int retry_after; /* milliseconds the server asked to wait, or 0 */
-	gboolean connected;    /* a connection was established: FALSE says that nothing was sent */
+	gboolean connected; /* a connection was established: FALSE says that nothing was sent */
 };
 
 /*
@@ -69,9 +71,9 @@ struct http_result {
  * times after head; done exactly once and last, also after http_cancel (errnum ECANCELED).
  */
 struct http_handlers {
-	void (*head)(void *data, const struct http_head *head);		     /* may be NULL */
-	void (*body)(void *data, const char *bytes, size_t length);	     /* may be NULL */
-	void (*warning)(void *data, const char *text);			     /* Warning header; may be NULL */
+	void (*head)(void *data, const struct http_head *head); /* may be NULL */
+	void (*body)(void *data, const char *bytes, size_t length); /* may be NULL */
+	void (*warning)(void *data, const char *text); /* Warning header; may be NULL */
 	void (*done)(void *data, const struct http_result *result);
 };
 

@@ -1,0 +1,231 @@
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "client/escape.h"
+#include "client/http_internal.h"
+#include "client/status.h"
+
+/* What a person is shown of a server's text. */
+#define MESSAGE_BYTES_MAX 4096
+/* x509_vfy.h; libcurl's interface hands on OpenSSL's number. */
+#define X509_NOT_YET_VALID 9
+#define X509_HAS_EXPIRED 10
+#define X509_SELF_SIGNED_LEAF 18
+#define X509_SELF_SIGNED_IN_CHAIN 19
+#define X509_NO_ISSUER_LOCALLY 20
+#define X509_NO_FIRST_SIGNATURE 21
+
+static const struct http_server *server_of(const struct http_exchange *exchange)
+{
+	return g_ptr_array_index(exchange->client->servers, (guint)exchange->server);
+}
+
+char *http_failure_message(const struct http_exchange *exchange, const char *format, ...)
+{
+	g_autofree char *why = NULL;
+	va_list arguments;
+
+	va_start(arguments, format);
+	why = g_strdup_vprintf(format, arguments);
+	va_end(arguments);
+	return g_strdup_printf("%s: %s", server_of(exchange)->name, why);
+}
+
+/* libcurl's own words, of which parts come from the server. */
+static char *libcurl_words(const struct http_exchange *exchange, CURLcode code)
+{
+	const char *words = exchange->error[0] != '\0' ? exchange->error : curl_easy_strerror(code);
+
+	return escape_text(words, -1);
+}
+
+static int connect_errnum(long os_error)
+{
+	switch (os_error) {
+	case ECONNREFUSED:
+	case ETIMEDOUT:
+		return (int)os_error;
+	case 0:
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+	case ENETDOWN:
+	case EHOSTDOWN:
+	case EADDRNOTAVAIL:
+	case EACCES:
+	case EPERM:
+		return EHOSTUNREACH;
+	default:
+		return EIO;
+	}
+}
+
+static int connect_failure(const struct http_exchange *exchange, CURLcode code, char **ret_message)
+{
+	const struct http_server *server = server_of(exchange);
+	g_autofree char *words = NULL;
+	g_autofree char *through = server->proxy_name == NULL
+					   ? g_strdup("")
+					   : g_strdup_printf("proxy %s: ", server->proxy_name);
+	long os_error = 0;
+
+	curl_easy_getinfo(exchange->transfer.easy, CURLINFO_OS_ERRNO, &os_error);
+	if (os_error != 0)
+		words = g_ascii_strdown(g_strerror((int)os_error), -1);
+	else
+		words = libcurl_words(exchange, code);
+	*ret_message = http_failure_message(exchange, "%s%s", through, words);
+	return connect_errnum(os_error);
+}
+
+static const char *verification_words(long code)
+{
+	switch (code) {
+	case X509_NOT_YET_VALID:
+		return "the server's certificate is not valid yet";
+	case X509_HAS_EXPIRED:
+		return "the server's certificate has expired";
+	case X509_SELF_SIGNED_LEAF:
+	case X509_SELF_SIGNED_IN_CHAIN:
+	case X509_NO_ISSUER_LOCALLY:
+	case X509_NO_FIRST_SIGNATURE:
+		return "the server's certificate is not signed by the given certificate authority";
+	default:
+		return "the server's certificate is refused";
+	}
+}
+
+static int verification_failure(
+	const struct http_exchange *exchange, CURLcode code, char **ret_message)
+{
+	g_autofree char *words = libcurl_words(exchange, code);
+	long verified = 0;
+
+	curl_easy_getinfo(exchange->transfer.easy, CURLINFO_SSL_VERIFYRESULT, &verified);
+	*ret_message =
+		http_failure_message(exchange, "%s (%s)", verification_words(verified), words);
+	return EPROTO;
+}
+
+static int words_failure(const struct http_exchange *exchange, CURLcode code, int errnum,
+	const char *what, char **ret_message)
+{
+	g_autofree char *words = libcurl_words(exchange, code);
+
+	*ret_message = http_failure_message(exchange, "%s (%s)", what, words);
+	return errnum;
+}
+
+int http_failure_of_transfer(
+	const struct http_exchange *exchange, CURLcode code, char **ret_message)
+{
+	switch (code) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return words_failure(exchange, code, EHOSTUNREACH, "the server's name is not known",
+			ret_message);
+	case CURLE_COULDNT_RESOLVE_PROXY:
+	case CURLE_PROXY:
+		return words_failure(
+			exchange, code, EHOSTUNREACH, "the proxy cannot be used", ret_message);
+	case CURLE_COULDNT_CONNECT:
+		return connect_failure(exchange, code, ret_message);
+	case CURLE_OPERATION_TIMEDOUT:
+		return words_failure(
+			exchange, code, ETIMEDOUT, "no connection in time", ret_message);
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return verification_failure(exchange, code, ret_message);
+	case CURLE_SSL_CERTPROBLEM:
+		return words_failure(exchange, code, EPROTO,
+			"the client certificate or its key cannot be used", ret_message);
+	case CURLE_SSL_CACERT_BADFILE:
+		return words_failure(exchange, code, EPROTO,
+			"the certificate authority cannot be used", ret_message);
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SSL_CIPHER:
+	case CURLE_SSL_ISSUER_ERROR:
+		return words_failure(exchange, code, EPROTO, "no TLS connection", ret_message);
+	case CURLE_OUT_OF_MEMORY:
+		*ret_message = http_failure_message(exchange, "out of memory");
+		return ENOMEM;
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_URL_MALFORMAT:
+		return words_failure(exchange, code, EINVAL, "no such request", ret_message);
+	default:
+		return words_failure(exchange, code, EIO,
+			exchange->connected ? "the connection was lost" : "no connection",
+			ret_message);
+	}
+}
+
+static const char *standard_words(int code)
+{
+	switch (code) {
+	case 400:
+		return "Bad Request";
+	case 401:
+		return "Unauthorized";
+	case 403:
+		return "Forbidden";
+	case 404:
+		return "Not Found";
+	case 409:
+		return "Conflict";
+	case 410:
+		return "Gone";
+	case 429:
+		return "Too Many Requests";
+	case 500:
+		return "Internal Server Error";
+	case 502:
+		return "Bad Gateway";
+	case 503:
+		return "Service Unavailable";
+	case 504:
+		return "Gateway Timeout";
+	default:
+		return "";
+	}
+}
+
+/* The server's own words if it has any: of a Status, or the first line of plain text. */
+static char *server_words(const struct http_response *response, const struct status *status)
+{
+	const char *text = status->message;
+	size_t length = strlen(text);
+
+	if (length == 0 && response->error_body != NULL && response->content_type != NULL &&
+		g_str_has_prefix(response->content_type, "text/plain")) {
+		text = (const char *)response->error_body->data;
+		length = response->error_body->len;
+		if (memchr(text, '\n', length) != NULL)
+			length = (size_t)((const char *)memchr(text, '\n', length) - text);
+	}
+	return escape_text(text, (gssize)MIN(length, MESSAGE_BYTES_MAX));
+}
+
+int http_failure_of_status(
+	const struct http_exchange *exchange, const cJSON *object, char **ret_message)
+{
+	const struct http_response *response = &exchange->response;
+	struct status status = {.reason = "", .message = ""};
+	g_autofree char *words = NULL;
+	g_autofree char *reason = NULL;
+	int code = response->status;
+
+	status_read(object, &status);
+	words = server_words(response, &status);
+	reason = escape_text(status.reason[0] != '\0' ? status.reason : standard_words(code), -1);
+	if (code == 401)
+		*ret_message = http_failure_message(
+			exchange, "the server does not accept the credential (401 %s)", reason);
+	else if (code >= 300 && code < 400)
+		*ret_message = http_failure_message(
+			exchange, "the server redirects (%d), which is not followed", code);
+	else if (words[0] != '\0')
+		*ret_message = http_failure_message(
+			exchange, "%s (%d%s%s)", words, code, reason[0] != '\0' ? " " : "", reason);
+	else
+		*ret_message = http_failure_message(exchange, "the server answers %d%s%s", code,
+			reason[0] != '\0' ? " " : "", reason);
+	return status_errnum(code, status.reason);
+}
