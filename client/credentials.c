@@ -10,7 +10,7 @@
 #include "client/error.h"
 #include "client/secret.h"
 
-#define RETRY_MICROSECONDS (CREDENTIALS_RETRY_SECONDS * G_USEC_PER_SEC)
+#define RETRY_MICROSECONDS (CREDENTIALS_RETRY_SECONDS * (gint64)G_USEC_PER_SEC)
 
 struct credentials {
 	struct credential_source *source; /* NULL: static */

@@ -136,7 +136,7 @@ static int set_certificate(const char *owner, const char *certificate, const cha
 static int read_status(
 	const char *owner, const cJSON *status, struct credential_content *content, GError **error)
 {
-	const char *token, *certificate, *key;
+	const char *token = NULL, *certificate = NULL, *key = NULL;
 	int result = get_string(owner, status, "token", &token, error);
 
 	if (result == 0)

@@ -135,7 +135,7 @@ static int read_header(const struct source *source, const struct yaml_node *root
 
 static int check_version(const struct source *source, const struct yaml_node *root, GError **error)
 {
-	const char *version, *kind;
+	const char *version = "", *kind = "";
 	int result = read_header(source, root, "apiVersion", &version, error);
 
 	if (result == 0)
@@ -157,7 +157,7 @@ static int read_root(struct kubeconfig *config, const struct source *source,
 		{"users", "user", config->users},
 		{"contexts", "context", config->contexts},
 	};
-	const char *current;
+	const char *current = "";
 	int result;
 
 	if (root->kind == YAML_NULL)

@@ -71,7 +71,7 @@ static int normalize_server(const char *owner, const char *server, char **ret_ur
 static int add_server(
 	struct connection *connection, const char *owner, const char *server, GError **error)
 {
-	char *url;
+	char *url = NULL;
 	int result = normalize_server(owner, server, &url, error);
 
 	if (result == 0)
@@ -100,7 +100,7 @@ int kubeconfig_override_servers(
 static int resolve_servers(const struct kubeconfig_entry *cluster,
 	const struct kubeconfig_overrides *overrides, struct connection *connection, GError **error)
 {
-	const char *server, *name;
+	const char *server = NULL, *name = NULL;
 	int result = kubeconfig_entry_string(cluster, cluster->node, "server", &server, error);
 
 	if (result == 0)
@@ -169,7 +169,7 @@ static int resolve_tls(
 static int resolve_proxy(
 	const struct kubeconfig_entry *cluster, struct connection *connection, GError **error)
 {
-	const char *url, *scheme;
+	const char *url = NULL, *scheme;
 	g_autoptr(GUri) parsed = NULL;
 	int result = kubeconfig_entry_string(cluster, cluster->node, "proxy-url", &url, error);
 

@@ -80,8 +80,8 @@ int kubeconfig_entry_collection(const struct kubeconfig_entry *entry, const stru
 int kubeconfig_entry_strings(const struct kubeconfig_entry *entry, const struct yaml_node *node,
 	const char *field, char ***ret_strings, GError **error)
 {
-	const struct yaml_node *sequence;
-	g_auto(GStrv) strings = NULL;
+	const struct yaml_node *sequence = NULL;
+	g_autoptr(GStrvBuilder) strings = NULL;
 	int result =
 		kubeconfig_entry_collection(entry, node, field, YAML_SEQUENCE, &sequence, error);
 
@@ -91,22 +91,22 @@ int kubeconfig_entry_strings(const struct kubeconfig_entry *entry, const struct 
 		*ret_strings = NULL;
 		return 0;
 	}
-	strings = g_new0(char *, sequence->values->len + 1);
+	strings = g_strv_builder_new();
 	for (unsigned int i = 0; i < sequence->values->len; i++) {
 		const struct yaml_node *item = sequence->values->pdata[i];
 
 		if (item->kind != YAML_STRING && item->kind != YAML_NULL)
 			return fail_kind(entry, item, field, "a sequence of strings", error);
-		strings[i] = g_strdup(item->kind == YAML_STRING ? item->text : "");
+		g_strv_builder_add(strings, item->kind == YAML_STRING ? item->text : "");
 	}
-	*ret_strings = g_steal_pointer(&strings);
+	*ret_strings = g_strv_builder_end(strings);
 	return 0;
 }
 
 int kubeconfig_entry_bytes(const struct kubeconfig_entry *entry, const struct yaml_node *node,
 	const char *field, GBytes **ret_bytes, GError **error)
 {
-	const char *text;
+	const char *text = NULL;
 	int result = kubeconfig_entry_string(entry, node, field, &text, error);
 
 	if (result < 0)
@@ -125,7 +125,7 @@ int kubeconfig_entry_bytes(const struct kubeconfig_entry *entry, const struct ya
 int kubeconfig_entry_path(const struct kubeconfig_entry *entry, const struct yaml_node *node,
 	const char *field, char **ret_path, GError **error)
 {
-	const char *text;
+	const char *text = NULL;
 	int result = kubeconfig_entry_string(entry, node, field, &text, error);
 
 	if (result < 0)

@@ -42,7 +42,7 @@ static void free_secret(void *text)
 static int read_environment(const struct kubeconfig_entry *user, const struct yaml_node *node,
 	GPtrArray *environment, GError **error)
 {
-	const struct yaml_node *list;
+	const struct yaml_node *list = NULL;
 	int result = kubeconfig_entry_collection(user, node, "env", YAML_SEQUENCE, &list, error);
 
 	for (unsigned int i = 0; result == 0 && list != NULL && i < list->values->len; i++) {

@@ -16,7 +16,7 @@ static void add_extra(GPtrArray *extras, const char *key, const char *value)
 /* as-user-extra: a mapping of sequences of strings. */
 static int read_extras(const struct kubeconfig_entry *user, GPtrArray *extras, GError **error)
 {
-	const struct yaml_node *mapping;
+	const struct yaml_node *mapping = NULL;
 	int result = kubeconfig_entry_collection(
 		user, user->node, "as-user-extra", YAML_MAPPING, &mapping, error);
 
@@ -38,7 +38,7 @@ static int read_extras(const struct kubeconfig_entry *user, GPtrArray *extras, G
 static int read_user(const struct kubeconfig_entry *user,
 	struct connection_impersonation *impersonation, GError **error)
 {
-	const char *as, *uid;
+	const char *as = NULL, *uid = NULL;
 	char **groups = NULL;
 	int result = kubeconfig_entry_string(user, user->node, "as", &as, error);
 

@@ -37,7 +37,7 @@ static int get_reference(const struct kubeconfig_entry *context, GHashTable *ent
 	const char *kind, const struct kubeconfig_entry **ret_entry, GError **error)
 {
 	g_autofree char *shown = NULL;
-	const char *name;
+	const char *name = NULL;
 	int result = kubeconfig_entry_string(context, context->node, kind, &name, error);
 
 	*ret_entry = NULL;
@@ -53,7 +53,7 @@ static int get_reference(const struct kubeconfig_entry *context, GHashTable *ent
 static int resolve_context(const struct kubeconfig *config, const struct kubeconfig_entry *context,
 	const struct kubeconfig_overrides *overrides, struct connection *connection, GError **error)
 {
-	const struct kubeconfig_entry *cluster, *user;
+	const struct kubeconfig_entry *cluster = NULL, *user = NULL;
 	int result = kubeconfig_entry_check_keys(context, context->node, context_keys, error);
 
 	if (result == 0)

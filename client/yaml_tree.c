@@ -77,13 +77,16 @@ static void event_finish(yaml_event_t *event)
 	yaml_event_delete(event);
 }
 
-static int node_create(struct reader *reader, enum yaml_kind kind, const yaml_event_t *event,
-	struct yaml_node **ret_node)
+/* NULL, with the error set, when there are too many. */
+static struct yaml_node *node_create(
+	struct reader *reader, enum yaml_kind kind, const yaml_event_t *event)
 {
 	struct yaml_node *node;
 
-	if (++reader->nodes > YAML_TREE_NODES_MAX)
-		return fail(reader, event->start_mark.line + 1, "too many values");
+	if (++reader->nodes > YAML_TREE_NODES_MAX) {
+		fail(reader, event->start_mark.line + 1, "too many values");
+		return NULL;
+	}
 	node = g_new0(struct yaml_node, 1);
 	node->kind = kind;
 	node->line = (unsigned int)event->start_mark.line + 1;
@@ -92,8 +95,7 @@ static int node_create(struct reader *reader, enum yaml_kind kind, const yaml_ev
 		node->keys = g_ptr_array_new_with_free_func(g_free);
 	if (kind == YAML_MAPPING || kind == YAML_SEQUENCE)
 		node->values = g_ptr_array_new_with_free_func(unref_value);
-	*ret_node = node;
-	return 0;
+	return node;
 }
 
 static int read_scalar(
@@ -104,7 +106,7 @@ static int read_scalar(
 	gboolean plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && tag == NULL;
 	enum yaml_kind kind = YAML_STRING;
 	autosecret char *value = NULL;
-	int result;
+	struct yaml_node *node;
 
 	if (strlen(text) != event->data.scalar.length)
 		return fail(reader, event->start_mark.line + 1, "a NUL character in a string");
@@ -116,15 +118,17 @@ static int read_scalar(
 	}
 	if (plain)
 		kind = yaml_scalar_resolve(text, &value);
-	result = node_create(reader, kind, event, ret_node);
-	if (result == 0)
-		(*ret_node)->text = value != NULL ? g_steal_pointer(&value) : g_strdup(text);
-	return result;
+	node = node_create(reader, kind, event);
+	if (node == NULL)
+		return -EINVAL;
+	node->text = value != NULL ? g_steal_pointer(&value) : g_strdup(text);
+	*ret_node = node;
+	return 0;
 }
 
 static int read_alias(struct reader *reader, const yaml_event_t *event, struct yaml_node **ret_node)
 {
-	void *node;
+	void *node = NULL;
 
 	if (!g_hash_table_lookup_extended(reader->anchors, event->data.alias.anchor, NULL, &node))
 		return fail(reader, event->start_mark.line + 1, "an alias without its anchor");
@@ -193,7 +197,7 @@ static int read_value(struct reader *reader, struct yaml_node **ret_node)
 static int read_items(struct reader *reader, struct yaml_node *sequence)
 {
 	for (;;) {
-		struct yaml_node *item;
+		struct yaml_node *item = NULL;
 		yaml_event_t event;
 		gboolean end;
 		int result = next_event(reader, &event);
@@ -214,7 +218,7 @@ static int read_items(struct reader *reader, struct yaml_node *sequence)
 static int read_member(struct reader *reader, const yaml_event_t *event, struct yaml_node *mapping,
 	struct yaml_node **merge)
 {
-	struct yaml_node *value;
+	struct yaml_node *value = NULL;
 	autonode struct yaml_node *key = NULL;
 	gboolean merging = event->type == YAML_SCALAR_EVENT &&
 			   event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
@@ -270,21 +274,22 @@ static int read_collection(
 	struct reader *reader, const yaml_event_t *event, struct yaml_node **ret_node)
 {
 	gboolean mapping = event->type == YAML_MAPPING_START_EVENT;
-	autonode struct yaml_node *node = NULL;
+	struct yaml_node *node;
 	int result;
 
 	if (reader->depth == YAML_TREE_DEPTH_MAX)
 		return fail(reader, event->start_mark.line + 1, "nested too deeply");
-	result = node_create(reader, mapping ? YAML_MAPPING : YAML_SEQUENCE, event, &node);
-	if (result < 0)
-		return result;
+	node = node_create(reader, mapping ? YAML_MAPPING : YAML_SEQUENCE, event);
+	if (node == NULL)
+		return -EINVAL;
 	reader->depth++;
 	result = mapping ? read_members(reader, node) : read_items(reader, node);
 	reader->depth--;
 	if (result < 0)
-		return result;
-	*ret_node = g_steal_pointer(&node);
-	return 0;
+		yaml_node_unref(node);
+	else
+		*ret_node = node;
+	return result;
 }
 
 static const char *event_anchor(const yaml_event_t *event)
@@ -304,7 +309,7 @@ static const char *event_anchor(const yaml_event_t *event)
 static int read_node(struct reader *reader, yaml_event_t *event, struct yaml_node **ret_node)
 {
 	const char *anchor = event_anchor(event);
-	struct yaml_node *node;
+	struct yaml_node *node = NULL;
 	int result;
 
 	if (event->type == YAML_ALIAS_EVENT)
@@ -338,7 +343,7 @@ static int read_document(struct reader *reader, struct yaml_node **ret_root)
 			continue;
 		}
 		if (event.type == YAML_STREAM_END_EVENT)
-			result = node_create(reader, YAML_NULL, &event, ret_root);
+			*ret_root = node_create(reader, YAML_NULL, &event);
 		else
 			result = read_node(reader, &event, ret_root);
 		event_finish(&event);

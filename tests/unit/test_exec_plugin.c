@@ -368,7 +368,7 @@ START_TEST (test_left_behind) {
 
 	use_script("sleep 1000 & echo $! > $D/pid\n" PRINT("v1", TOKEN));
 	expect_success();
-	ck_assert_int_lt(g_get_monotonic_time() - start, 10 * G_USEC_PER_SEC);
+	ck_assert_int_lt(g_get_monotonic_time() - start, 10 * (gint64)G_USEC_PER_SEC);
 	pid = left("pid");
 	ck_assert_int_eq(kill((pid_t)atoi(pid), SIGKILL), 0);
 }

@@ -736,11 +736,6 @@ END_TEST
 
 /* A plugin beside its kubeconfig, and what it is told of the cluster. */
 START_TEST (test_plugin) {
-	g_autofree char *plugin = temporary_write("bin/plugin",
-		"#!/bin/sh\nprintf %s \"$KUBERNETES_EXEC_INFO\" > \"$1\"\n"
-		"echo '{\"apiVersion\":\"client.authentication.k8s.io/v1\","
-		"\"kind\":\"ExecCredential\",\"status\":{\"token\":\"'$NAME'\"}}'\n",
-		0700);
 	g_autofree char *info = temporary_path("info");
 	g_autofree char *text = g_strdup_printf(
 		CONFIG(SERVER "    tls-server-name: name\n    certificate-authority: ca.crt\n"
@@ -763,6 +758,11 @@ START_TEST (test_plugin) {
 		certificate_base64);
 	g_autofree char *told = NULL;
 
+	g_free(temporary_write("bin/plugin",
+		"#!/bin/sh\nprintf %s \"$KUBERNETES_EXEC_INFO\" > \"$1\"\n"
+		"echo '{\"apiVersion\":\"client.authentication.k8s.io/v1\","
+		"\"kind\":\"ExecCredential\",\"status\":{\"token\":\"'$NAME'\"}}'\n",
+		0700));
 	temporary_put("ca.crt", CERTIFICATE);
 	expect_used(text);
 	ck_assert(credentials_needs_refresh(connection->credentials));
