@@ -1,5 +1,5 @@
 /*
- * How fast client/json_stream.h cuts a list: ninja -C BUILD && BUILD/tests/unit/bench_json_stream
+ * How fast client/json_stream.h cuts a list: BUILD/tests/bench/bench_json_stream
  * [FILE [PIECE]]. Without a file, 60 MB of made-up pods; in pieces of 64 KiB.
  */
 #include <glib.h>

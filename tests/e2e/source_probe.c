@@ -1,0 +1,286 @@
+/*
+ * Calls the Kubernetes source (client/kubernetes.h) of a kubeconfig's current context and prints
+ * what comes, for tests and by hand:
+ *
+ *   source_probe KUBECONFIG ping
+ *   source_probe KUBECONFIG discover                     names; partial failures to stderr
+ *   source_probe KUBECONFIG list RESOURCE [NAMESPACE [NAME]]
+ *   source_probe KUBECONFIG watch-list RESOURCE [NAMESPACE [NAME]]   until the events are in sync
+ *   source_probe KUBECONFIG watch RESOURCE NAMESPACE NAME VERSION    until an event of DELETED
+ *   source_probe KUBECONFIG get RESOURCE NAMESPACE NAME
+ *   source_probe KUBECONFIG rules NAMESPACE
+ *
+ * RESOURCE as kubectl api-resources -o name spells it; "" is no namespace and no name.
+ */
+#include <curl/curl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/connection.h"
+#include "client/http.h"
+#include "client/json_text.h"
+#include "client/kubeconfig.h"
+#include "client/kubernetes.h"
+
+struct probe {
+	struct source *source;
+	struct strand *strand;
+	GMutex lock;
+	GCond changed;
+	gboolean done;
+	int failed;
+	struct source_catalog *catalog;
+	unsigned int items;
+	size_t bytes;
+	gboolean print;
+	struct source_call *call; /* set before any event needs it */
+	gboolean stop_at_delete;
+};
+
+static void finish(struct probe *probe, const struct source_result *result)
+{
+	g_mutex_lock(&probe->lock);
+	if (result->errnum != 0) {
+		fprintf(stderr, "error %d status %d reason \"%s\" expired %d: %s\n", result->errnum,
+			result->status, result->reason, result->expired, result->message);
+		probe->failed = 1;
+	} else if (result->version != NULL) {
+		fprintf(stderr, "version %s\n", result->version);
+	}
+	probe->done = TRUE;
+	g_cond_signal(&probe->changed);
+	g_mutex_unlock(&probe->lock);
+}
+
+static void wait_done(struct probe *probe, struct source_call *call)
+{
+	g_mutex_lock(&probe->lock);
+	probe->call = call;
+	g_cond_broadcast(&probe->changed);
+	while (!probe->done)
+		g_cond_wait(&probe->changed, &probe->lock);
+	probe->done = FALSE;
+	probe->call = NULL;
+	g_mutex_unlock(&probe->lock);
+	source_call_unref(call);
+}
+
+/* The call is known only once the function that began it has returned. */
+static void cancel(struct probe *probe)
+{
+	g_mutex_lock(&probe->lock);
+	while (probe->call == NULL)
+		g_cond_wait(&probe->changed, &probe->lock);
+	source_cancel(probe->call);
+	g_mutex_unlock(&probe->lock);
+}
+
+static void show(struct probe *probe, const char *prefix, const struct source_item *item)
+{
+	struct json_text json = {item->json, item->length};
+	struct json_text name = {"", 0};
+	struct json_text version = {"", 0};
+
+	probe->items++;
+	probe->bytes += item->length;
+	if (!probe->print)
+		return;
+	json_text_find(json, &name, "metadata", "name", NULL);
+	json_text_find(json, &version, "metadata", "resourceVersion", NULL);
+	printf("%s %s %s %.*s %.*s\n", prefix, item->api_version, item->kind, (int)name.length,
+		name.text, (int)version.length, version.text);
+	fflush(stdout);
+}
+
+static void on_got(void *data, const struct source_result *result, const struct source_item *item)
+{
+	if (item != NULL)
+		printf("%.*s\n", (int)item->length, item->json);
+	finish(data, result);
+}
+
+static void on_item(void *data, const struct source_item *item)
+{
+	show(data, "item", item);
+}
+
+static void on_restart(void *data)
+{
+	printf("restart\n");
+}
+
+static void on_done(void *data, const struct source_result *result)
+{
+	finish(data, result);
+}
+
+static void on_opened(void *data)
+{
+	fprintf(stderr, "opened\n");
+}
+
+static void on_event(void *data, enum source_event event, const struct source_item *item)
+{
+	static const char *const names[] = {"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "SYNCED"};
+	struct probe *probe = data;
+
+	show(probe, names[event], item);
+	if (event == SOURCE_SYNCED || (event == SOURCE_DELETED && probe->stop_at_delete))
+		cancel(probe);
+}
+
+static void on_discovered(
+	void *data, const struct source_result *result, struct source_catalog *catalog)
+{
+	struct probe *probe = data;
+
+	probe->catalog = catalog;
+	finish(probe, result);
+}
+
+static const struct source_get_handlers get_handlers = {on_got};
+static const struct source_list_handlers list_handlers = {on_item, on_restart, on_done};
+static const struct source_watch_handlers watch_handlers = {on_opened, on_event, on_done};
+static const struct source_discover_handlers discover_handlers = {on_discovered};
+
+static gint compare_names(gconstpointer a, gconstpointer b)
+{
+	return g_strcmp0(
+		(*(struct resource *const *)a)->name, (*(struct resource *const *)b)->name);
+}
+
+static void discover(struct probe *probe)
+{
+	wait_done(probe, probe->source->ops->discover(
+				 probe->source, &discover_handlers, probe, probe->strand));
+}
+
+static void print_catalog(const struct probe *probe)
+{
+	if (probe->catalog == NULL)
+		return;
+	g_ptr_array_sort(probe->catalog->resources, compare_names);
+	for (guint i = 0; i < probe->catalog->resources->len; i++) {
+		const struct resource *resource = g_ptr_array_index(probe->catalog->resources, i);
+
+		printf("%s\n", resource->name);
+	}
+	for (guint i = 0; i < probe->catalog->partial->len; i++)
+		fprintf(stderr, "partial %s\n",
+			(const char *)g_ptr_array_index(probe->catalog->partial, i));
+}
+
+static struct resource *find(struct probe *probe, const char *name)
+{
+	discover(probe);
+	for (guint i = 0; probe->catalog != NULL && i < probe->catalog->resources->len; i++) {
+		struct resource *resource = g_ptr_array_index(probe->catalog->resources, i);
+
+		if (g_str_equal(resource->name, name))
+			return resource;
+	}
+	fprintf(stderr, "no resource %s\n", name);
+	probe->failed = 1;
+	return NULL;
+}
+
+static const char *word(char **arguments, int index)
+{
+	for (int i = 0; i <= index; i++) {
+		if (arguments[i] == NULL)
+			return NULL;
+	}
+	return *arguments[index] == '\0' ? NULL : arguments[index];
+}
+
+static struct source_call *begin(struct probe *probe, const char *command,
+	const struct source_scope *scope, const char *version)
+{
+	const struct source_ops *ops = probe->source->ops;
+
+	if (g_str_equal(command, "list"))
+		return ops->list(probe->source, scope,
+			version == NULL ? SOURCE_LIST_CACHE : SOURCE_LIST_KNOWN, version,
+			&list_handlers, probe, probe->strand);
+	if (g_str_equal(command, "get"))
+		return ops->get(probe->source, scope, &get_handlers, probe, probe->strand);
+	probe->stop_at_delete = g_str_equal(command, "watch");
+	return ops->watch(probe->source, scope, version, g_str_equal(command, "watch-list"),
+		&watch_handlers, probe, probe->strand);
+}
+
+static void run(struct probe *probe, const char *command, char **arguments)
+{
+	const struct source_ops *ops = probe->source->ops;
+	struct source_scope scope = {0};
+	gint64 began;
+
+	if (g_str_equal(command, "ping")) {
+		wait_done(probe, ops->ping(probe->source, &get_handlers, probe, probe->strand));
+	} else if (g_str_equal(command, "discover")) {
+		discover(probe);
+		print_catalog(probe);
+	} else if (g_str_equal(command, "rules")) {
+		wait_done(probe, ops->rules(probe->source, arguments[0], &get_handlers, probe,
+					 probe->strand));
+	} else {
+		scope.resource = find(probe, arguments[0]);
+		scope.namespace = word(arguments, 1);
+		scope.name = word(arguments, 2);
+		if (scope.resource == NULL)
+			return;
+		began = g_get_monotonic_time();
+		wait_done(probe, begin(probe, command, &scope, word(arguments, 3)));
+		fprintf(stderr, "%u items, %.1f MB, %.3f s\n", probe->items,
+			(double)probe->bytes / 1e6, (double)(g_get_monotonic_time() - began) / 1e6);
+	}
+}
+
+static struct http_client *connect_to(
+	const char *path, struct loop *loop, struct strand_pool *pool, GError **error)
+{
+	struct kubeconfig *config = NULL;
+	struct connection *connection = NULL;
+	struct http_client *http = NULL;
+
+	if (kubeconfig_load(path, &config, error) == 0 &&
+		kubeconfig_resolve(config, NULL, NULL, &connection, error) == 0)
+		http = http_client_create(loop, pool, connection, error);
+	connection_unref(connection);
+	kubeconfig_destroy(config);
+	return http;
+}
+
+int main(int argc, char **argv)
+{
+	g_autoptr(GError) error = NULL;
+	struct strand_pool *pool;
+	struct http_client *http;
+	struct probe probe = {.print = g_getenv("QUIET") == NULL};
+	struct loop *loop;
+
+	if (argc < 3) {
+		fprintf(stderr, "usage: source_probe KUBECONFIG COMMAND [ARGUMENT]...\n");
+		return 2;
+	}
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	loop = loop_create(&error);
+	pool = strand_pool_create(0);
+	http = loop != NULL ? connect_to(argv[1], loop, pool, &error) : NULL;
+	if (http == NULL) {
+		fprintf(stderr, "%s\n", error->message);
+		return 1;
+	}
+	g_mutex_init(&probe.lock);
+	g_cond_init(&probe.changed);
+	probe.source = kubernetes_source_create(http);
+	probe.strand = strand_create(pool);
+	run(&probe, argv[2], argv + 3);
+	probe.source->ops->destroy(probe.source);
+	source_catalog_free(probe.catalog);
+	strand_unref(probe.strand);
+	loop_destroy(loop);
+	strand_pool_destroy(pool);
+	curl_global_cleanup();
+	return probe.failed;
+}
