@@ -18,8 +18,7 @@ static void stop_client(struct http_client *client)
 		http_attempt_cancel(client->exchanges.head->data);
 	http_refresh_abandon(client);
 	for (i = 0; i < HTTP_LANE_COUNT; i++)
-		if (curl_share_cleanup(client->lanes[i]) == CURLSHE_OK)
-			client->lanes[i] = NULL;
+		http_lane_finish(&client->lanes[i]);
 	pthread_mutex_lock(&client->mutex);
 	client->stopped = TRUE;
 	pthread_cond_broadcast(&client->changed);
@@ -56,8 +55,7 @@ static void client_free(struct http_client *client)
 	unsigned int i;
 
 	for (i = 0; i < HTTP_LANE_COUNT; i++)
-		if (client->lanes[i] != NULL)
-			curl_share_cleanup(client->lanes[i]);
+		http_lane_finish(&client->lanes[i]);
 	g_ptr_array_unref(client->servers);
 	connection_unref(client->connection);
 	loop_unref(client->loop);
@@ -83,23 +81,6 @@ static int add_servers(struct http_client *client, GError **error)
 	return 0;
 }
 
-/*
- * A lane is a connection cache of its own: shares keep connections apart even within one multi
- * handle. All are used on the client thread alone, so they need no locks.
- */
-static int open_lanes(struct http_client *client, GError **error)
-{
-	unsigned int i;
-
-	for (i = 0; i < HTTP_LANE_COUNT; i++) {
-		client->lanes[i] = curl_share_init();
-		if (client->lanes[i] == NULL || curl_share_setopt(client->lanes[i], CURLSHOPT_SHARE,
-							CURL_LOCK_DATA_CONNECT) != CURLSHE_OK)
-			return error_set(error, ENOMEM, "out of memory");
-	}
-	return 0;
-}
-
 static int check_tls(const struct connection *connection, GError **error)
 {
 	gsize length;
@@ -118,7 +99,10 @@ struct http_client *http_client_create(
 	struct loop *loop, struct strand_pool *pool, struct connection *connection, GError **error)
 {
 	struct http_client *client = g_new0(struct http_client, 1);
+	unsigned int i;
 
+	for (i = 0; i < HTTP_LANE_COUNT; i++)
+		http_lane_init(&client->lanes[i]);
 	client->member.stop = on_loop_stop;
 	client->loop = loop_ref(loop);
 	client->connection = connection_ref(connection);
@@ -126,8 +110,7 @@ struct http_client *http_client_create(
 	g_queue_init(&client->exchanges);
 	pthread_mutex_init(&client->mutex, NULL);
 	pthread_cond_init(&client->changed, NULL);
-	if (check_tls(connection, error) < 0 || add_servers(client, error) < 0 ||
-		open_lanes(client, error) < 0) {
+	if (check_tls(connection, error) < 0 || add_servers(client, error) < 0) {
 		client_free(client);
 		return NULL;
 	}
@@ -156,7 +139,7 @@ const char *http_client_server(struct http_client *client)
 	return server->name;
 }
 
-static struct http_exchange *exchange_ref(struct http_exchange *exchange)
+struct http_exchange *http_exchange_ref(struct http_exchange *exchange)
 {
 	g_atomic_int_inc(&exchange->references);
 	return exchange;
@@ -168,6 +151,7 @@ struct http_exchange *http_exchange_unref(struct http_exchange *exchange)
 		return NULL;
 	http_delivery_finish(&exchange->delivery);
 	http_response_clear(&exchange->response);
+	http_failure_clear(&exchange->failure);
 	g_free(exchange->method);
 	g_free(exchange->path);
 	g_free(exchange->accept);
@@ -204,7 +188,7 @@ static void run_resume(void *data)
 
 static void on_resume(void *data)
 {
-	struct http_exchange *exchange = exchange_ref(data);
+	struct http_exchange *exchange = http_exchange_ref(data);
 
 	if (!loop_post(exchange->loop, run_resume, exchange))
 		http_exchange_unref(exchange);
@@ -255,7 +239,7 @@ struct http_exchange *http_send(struct http_client *client, const struct http_re
 	client->active++;
 	pthread_mutex_unlock(&client->mutex);
 	/* One reference until the done handler has run, one for the job. */
-	exchange_ref(exchange_ref(exchange));
+	http_exchange_ref(http_exchange_ref(exchange));
 	if (!loop_post(client->loop, run_start, exchange)) {
 		struct http_result result = {
 			.errnum = ECANCELED, .reason = "", .message = "canceled"};
@@ -270,6 +254,6 @@ struct http_exchange *http_send(struct http_client *client, const struct http_re
 void http_cancel(struct http_exchange *exchange)
 {
 	http_delivery_cancel(&exchange->delivery);
-	if (!loop_post(exchange->loop, run_cancel, exchange_ref(exchange)))
+	if (!loop_post(exchange->loop, run_cancel, http_exchange_ref(exchange)))
 		http_exchange_unref(exchange);
 }

@@ -152,10 +152,11 @@ void http_attempt_refreshed(struct http_client *client, const GError *error)
 }
 
 /* The attempt could not reach its server: TRUE when another one is tried. */
-static gboolean move_on(struct http_exchange *exchange, CURLcode code)
+static gboolean move_on(struct http_exchange *exchange)
 {
 	gint count = (gint)exchange->client->servers->len;
 	gint next = (exchange->server + 1) % count;
+	CURLcode code = exchange->failure.code;
 
 	if (exchange->response.sent ||
 		(code != CURLE_COULDNT_CONNECT && code != CURLE_OPERATION_TIMEDOUT &&
@@ -170,9 +171,9 @@ static gboolean move_on(struct http_exchange *exchange, CURLcode code)
 	return TRUE;
 }
 
-static gboolean is_lost(const struct http_exchange *exchange, CURLcode code)
+static gboolean is_lost(const struct http_exchange *exchange)
 {
-	switch (code) {
+	switch (exchange->failure.code) {
 	case CURLE_GOT_NOTHING:
 	case CURLE_SEND_ERROR:
 	case CURLE_RECV_ERROR:
@@ -185,27 +186,64 @@ static gboolean is_lost(const struct http_exchange *exchange, CURLcode code)
 	}
 }
 
-static void end_transfer(struct http_exchange *exchange, CURLcode code)
+static void end_transfer(struct http_exchange *exchange)
 {
 	g_autofree char *message = NULL;
 	struct http_result result = {.status = exchange->response.status};
 
-	result.errnum = http_failure_of_transfer(exchange, code, &message);
+	result.errnum = http_failure_of_transfer(exchange, &message);
 	result.message = message;
 	end(exchange, &result);
 }
 
-static void transfer_failed(struct http_exchange *exchange, CURLcode code)
+static void transfer_failed(struct http_exchange *exchange)
 {
-	if (move_on(exchange, code))
+	if (move_on(exchange))
 		return;
-	if (is_lost(exchange, code) && exchange->repeatable && !exchange->head_delivered &&
+	if (is_lost(exchange) && exchange->repeatable && !exchange->head_delivered &&
 		exchange->lost < LOST_REPEATS_MAX) {
 		exchange->lost++;
 		attempt(exchange);
 		return;
 	}
-	end_transfer(exchange, code);
+	end_transfer(exchange);
+}
+
+/*
+ * Those that wait for the same connection to be made. One after another they would each wait as
+ * long again.
+ */
+static void share_failure(struct http_exchange *exchange)
+{
+	const uint64_t certificate = exchange->credential->certificate_generation;
+	GQueue beside = G_QUEUE_INIT;
+	struct http_exchange *other;
+	GList *link;
+
+	for (link = exchange->client->exchanges.head; link != NULL; link = link->next) {
+		other = link->data;
+		if (other != exchange && other->state == HTTP_STATE_RUNNING &&
+			!other->response.sent && other->channel == exchange->channel &&
+			other->server == exchange->server &&
+			other->credential->certificate_generation == certificate)
+			g_queue_push_tail(&beside, other);
+	}
+	for (link = beside.head; link != NULL; link = link->next) {
+		other = link->data;
+		loop_transfer_stop(other->loop, &other->transfer);
+		other->state = HTTP_STATE_NEW;
+		http_failure_copy(other, &exchange->failure);
+	}
+	while ((other = g_queue_pop_head(&beside)) != NULL)
+		transfer_failed(other);
+}
+
+static void on_transfer_failed(struct http_exchange *exchange, CURLcode code)
+{
+	http_failure_take(exchange, code);
+	if (!exchange->response.sent && http_failure_is_shared(&exchange->failure))
+		share_failure(exchange);
+	transfer_failed(exchange);
 }
 
 /* A 401: TRUE when the request is sent again with another credential. */
@@ -250,11 +288,13 @@ static cJSON *parse_error_body(const struct http_response *response)
 
 static void request_failed(struct http_exchange *exchange)
 {
-	cJSON *object = parse_error_body(&exchange->response);
+	cJSON *object = NULL;
 	struct status status = {.reason = "", .message = ""};
 	struct http_result result = {.status = exchange->response.status};
 	g_autofree char *message = NULL;
 
+	http_response_inflate_error(&exchange->response);
+	object = parse_error_body(&exchange->response);
 	status_read(object, &status);
 	result.retry_after = exchange->response.retry_after != 0 ? exchange->response.retry_after
 								 : status.retry_after;
@@ -279,7 +319,7 @@ static void on_transfer_done(struct loop_transfer *transfer, CURLcode code)
 	if (code == CURLE_WRITE_ERROR && response->too_long)
 		code = CURLE_OK;
 	if (code != CURLE_OK)
-		transfer_failed(exchange, code);
+		on_transfer_failed(exchange, code);
 	else if (response->status < 200 || response->status >= 300)
 		request_failed(exchange);
 	else

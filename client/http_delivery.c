@@ -19,6 +19,7 @@ struct parcel {
 	GPtrArray *warnings;
 	int head_status;
 	char *head_content_type;
+	gboolean head_gzip;
 	GQueue blocks;
 	struct http_result *result;
 };
@@ -65,6 +66,7 @@ void http_delivery_finish(struct http_delivery *delivery)
 	g_clear_pointer(&delivery->warnings, g_ptr_array_unref);
 	g_free(delivery->head_content_type);
 	result_free(delivery->result);
+	http_inflate_free(delivery->inflate);
 	strand_unref(delivery->strand);
 	pthread_mutex_destroy(&delivery->mutex);
 }
@@ -74,12 +76,28 @@ static gboolean is_canceled(struct http_delivery *delivery)
 	return g_atomic_int_get(&delivery->canceled) != 0;
 }
 
+static void on_inflated(void *data, const char *bytes, size_t length)
+{
+	struct http_delivery *delivery = data;
+
+	if (!is_canceled(delivery) && delivery->handlers.body != NULL)
+		delivery->handlers.body(delivery->data, bytes, length);
+}
+
+static void hand_on_bytes(struct http_delivery *delivery, const char *bytes, size_t length)
+{
+	if (delivery->inflate == NULL)
+		on_inflated(delivery, bytes, length);
+	else if (http_inflate_run(delivery->inflate, bytes, length, on_inflated, delivery) < 0)
+		delivery->damaged = TRUE;
+}
+
 static void hand_on_block(struct http_delivery *delivery, struct http_delivery_block *block)
 {
 	gboolean resume;
 
-	if (!is_canceled(delivery) && delivery->handlers.body != NULL)
-		delivery->handlers.body(delivery->data, block->bytes, block->length);
+	if (!is_canceled(delivery) && !delivery->damaged)
+		hand_on_bytes(delivery, block->bytes, block->length);
 	pthread_mutex_lock(&delivery->mutex);
 	delivery->queued -= block->length;
 	if (is_canceled(delivery))
@@ -101,17 +119,31 @@ static void hand_on_head(struct http_delivery *delivery, const struct parcel *pa
 		.content_type = parcel->head_content_type,
 	};
 
+	if (parcel->head_gzip) {
+		delivery->inflate = http_inflate_create();
+		delivery->damaged = delivery->inflate == NULL;
+	}
 	if (!is_canceled(delivery) && delivery->handlers.head != NULL)
 		delivery->handlers.head(delivery->data, &head);
+}
+
+/* Damaged or cut. An empty body (204) was never compressed. */
+static gboolean is_damaged(const struct http_delivery *delivery)
+{
+	return delivery->damaged ||
+	       (delivery->inflate != NULL && http_inflate_is_cut(delivery->inflate));
 }
 
 static void hand_on_end(struct http_delivery *delivery, const struct http_result *result)
 {
 	struct http_result told = *result;
 
-	if (delivery->dropped && told.errnum == 0) {
+	if (told.errnum == 0 && delivery->dropped) {
 		told.errnum = ECANCELED;
 		told.message = "canceled";
+	} else if (told.errnum == 0 && is_damaged(delivery)) {
+		told.errnum = EIO;
+		told.message = "the compressed answer is damaged";
 	}
 	delivery->handlers.done(delivery->data, &told);
 	delivery->hooks.ended(delivery->hooks_data);
@@ -124,6 +156,7 @@ static void take_parcel(struct http_delivery *delivery, struct parcel *parcel)
 		.warnings = g_steal_pointer(&delivery->warnings),
 		.head_status = delivery->head_status,
 		.head_content_type = g_steal_pointer(&delivery->head_content_type),
+		.head_gzip = delivery->head_gzip,
 		.blocks = delivery->blocks,
 		.result = g_steal_pointer(&delivery->result),
 	};
@@ -189,16 +222,15 @@ void http_delivery_warning(struct http_delivery *delivery, const char *text)
 		delivery->warnings = g_ptr_array_new_with_free_func(g_free);
 	if (delivery->warnings->len < HTTP_DELIVERY_WARNINGS_MAX)
 		g_ptr_array_add(delivery->warnings, g_strdup(text));
-	schedule(delivery);
 	pthread_mutex_unlock(&delivery->mutex);
 }
 
-void http_delivery_head(struct http_delivery *delivery, const struct http_head *head)
+void http_delivery_head(struct http_delivery *delivery, const struct http_head *head, gboolean gzip)
 {
 	pthread_mutex_lock(&delivery->mutex);
 	delivery->head_status = head->status;
 	delivery->head_content_type = g_strdup(head->content_type);
-	schedule(delivery);
+	delivery->head_gzip = gzip;
 	pthread_mutex_unlock(&delivery->mutex);
 }
 
@@ -240,10 +272,19 @@ gboolean http_delivery_write(struct http_delivery *delivery, const char *bytes, 
 		memcpy(block->bytes + block->length, bytes, length);
 		block->length += length;
 		delivery->queued += length;
-		schedule(delivery);
 	}
+	if (delivery->queued >= BLOCK_BYTES)
+		schedule(delivery);
 	pthread_mutex_unlock(&delivery->mutex);
 	return room;
+}
+
+void http_delivery_flush(struct http_delivery *delivery)
+{
+	pthread_mutex_lock(&delivery->mutex);
+	if (is_waiting(delivery))
+		schedule(delivery);
+	pthread_mutex_unlock(&delivery->mutex);
 }
 
 static struct http_result *result_copy(const struct http_result *result)

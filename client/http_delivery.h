@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "client/http.h"
+#include "client/http_inflate.h"
 
 /* Above this many queued bytes the transfer is paused; below a quarter of it resumed. */
 #define HTTP_DELIVERY_BYTES_MAX ((size_t)4 << 20)
@@ -28,6 +29,8 @@ struct http_delivery {
 	struct http_delivery_hooks hooks;
 	void *hooks_data;
 	gint canceled;
+	struct http_inflate *inflate; /* the strand's; NULL when the body is not compressed */
+	gboolean damaged; /* the strand's: the body cannot be inflated */
 	pthread_mutex_t mutex;
 	/* Guarded by the mutex. */
 	GQueue blocks; /* of struct http_delivery_block * */
@@ -39,6 +42,7 @@ struct http_delivery {
 	GPtrArray *warnings; /* of char *, or NULL */
 	int head_status; /* 0: no head waits */
 	char *head_content_type;
+	gboolean head_gzip;
 	struct http_result *result; /* NULL until the end; its strings and object are owned */
 };
 
@@ -49,12 +53,16 @@ void http_delivery_init(struct http_delivery *delivery, const struct http_handle
 void http_delivery_finish(struct http_delivery *delivery);
 
 /*
- * These three on the client thread. Warnings are handed on before the head, the head before the
- * body. write copies bytes, or takes none and returns FALSE when the queue is full.
+ * These on the client thread. Warnings are handed on before the head, the head before the body,
+ * which is inflated on the strand when gzip says so. write copies bytes, or takes none and returns
+ * FALSE when the queue is full. What is queued is handed on after flush, the end, or when it is
+ * much: waking a thread for each piece of 16 KiB costs as much as receiving it.
  */
 void http_delivery_warning(struct http_delivery *delivery, const char *text);
-void http_delivery_head(struct http_delivery *delivery, const struct http_head *head);
+void http_delivery_head(
+	struct http_delivery *delivery, const struct http_head *head, gboolean gzip);
 gboolean http_delivery_write(struct http_delivery *delivery, const char *bytes, size_t length);
+void http_delivery_flush(struct http_delivery *delivery);
 
 /* The end, once. result is copied but for its object, which is taken over. Any thread. */
 void http_delivery_end(struct http_delivery *delivery, const struct http_result *result);

@@ -32,20 +32,57 @@ char *http_failure_message(const struct http_exchange *exchange, const char *for
 	return g_strdup_printf("%s: %s", server_of(exchange)->name, why);
 }
 
-/* libcurl's own words, of which parts come from the server. */
-static char *libcurl_words(const struct http_exchange *exchange, CURLcode code)
+void http_failure_take(struct http_exchange *exchange, CURLcode code)
 {
+	struct http_failure *failure = &exchange->failure;
 	const char *words = exchange->error[0] != '\0' ? exchange->error : curl_easy_strerror(code);
+	long os_error = 0;
 
-	return escape_text(words, -1);
+	http_failure_clear(failure);
+	failure->code = code;
+	curl_easy_getinfo(exchange->transfer.easy, CURLINFO_OS_ERRNO, &os_error);
+	failure->os_error = (int)os_error;
+	curl_easy_getinfo(exchange->transfer.easy, CURLINFO_SSL_VERIFYRESULT, &failure->verified);
+	failure->words = escape_text(words, -1); /* parts of it come from the server */
 }
 
-static int connect_errnum(long os_error)
+void http_failure_copy(struct http_exchange *exchange, const struct http_failure *failure)
+{
+	http_failure_clear(&exchange->failure);
+	exchange->failure = *failure;
+	exchange->failure.words = g_strdup(failure->words);
+}
+
+void http_failure_clear(struct http_failure *failure)
+{
+	g_free(failure->words);
+	*failure = (struct http_failure){0};
+}
+
+gboolean http_failure_is_shared(const struct http_failure *failure)
+{
+	switch (failure->code) {
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+	case CURLE_OPERATION_TIMEDOUT:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_PROXY:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CONNECT_ERROR:
+		return TRUE;
+	default:
+		return FALSE;
+	}
+}
+
+static int connect_errnum(int os_error)
 {
 	switch (os_error) {
 	case ECONNREFUSED:
 	case ETIMEDOUT:
-		return (int)os_error;
+		return os_error;
 	case 0:
 	case ENETUNREACH:
 	case EHOSTUNREACH:
@@ -60,22 +97,20 @@ static int connect_errnum(long os_error)
 	}
 }
 
-static int connect_failure(const struct http_exchange *exchange, CURLcode code, char **ret_message)
+static int connect_failure(const struct http_exchange *exchange, char **ret_message)
 {
+	const struct http_failure *failure = &exchange->failure;
 	const struct http_server *server = server_of(exchange);
-	g_autofree char *words = NULL;
-	g_autofree char *through = server->proxy_name == NULL
-					   ? g_strdup("")
-					   : g_strdup_printf("proxy %s: ", server->proxy_name);
-	long os_error = 0;
+	g_autofree char *words = failure->os_error != 0
+					 ? g_ascii_strdown(g_strerror(failure->os_error), -1)
+					 : g_strdup(failure->words);
 
-	curl_easy_getinfo(exchange->transfer.easy, CURLINFO_OS_ERRNO, &os_error);
-	if (os_error != 0)
-		words = g_ascii_strdown(g_strerror((int)os_error), -1);
+	if (server->proxy_name != NULL)
+		*ret_message =
+			http_failure_message(exchange, "proxy %s: %s", server->proxy_name, words);
 	else
-		words = libcurl_words(exchange, code);
-	*ret_message = http_failure_message(exchange, "%s%s", through, words);
-	return connect_errnum(os_error);
+		*ret_message = http_failure_message(exchange, "%s", words);
+	return connect_errnum(failure->os_error);
 }
 
 static const char *verification_words(long code)
@@ -95,66 +130,67 @@ static const char *verification_words(long code)
 	}
 }
 
-static int verification_failure(
-	const struct http_exchange *exchange, CURLcode code, char **ret_message)
+static const char *failure_words(const struct http_exchange *exchange)
 {
-	g_autofree char *words = libcurl_words(exchange, code);
-	long verified = 0;
-
-	curl_easy_getinfo(exchange->transfer.easy, CURLINFO_SSL_VERIFYRESULT, &verified);
-	*ret_message =
-		http_failure_message(exchange, "%s (%s)", verification_words(verified), words);
-	return EPROTO;
+	switch (exchange->failure.code) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return "the server's name is not known";
+	case CURLE_COULDNT_RESOLVE_PROXY:
+	case CURLE_PROXY:
+		return "the proxy cannot be used";
+	case CURLE_OPERATION_TIMEDOUT:
+		return "no connection in time";
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return verification_words(exchange->failure.verified);
+	case CURLE_SSL_CERTPROBLEM:
+		return "the client certificate or its key cannot be used";
+	case CURLE_SSL_CACERT_BADFILE:
+		return "the certificate authority cannot be used";
+	case CURLE_SSL_CONNECT_ERROR:
+		return "no TLS connection";
+	case CURLE_OUT_OF_MEMORY:
+		return "out of memory";
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_URL_MALFORMAT:
+		return "no such request";
+	default:
+		return exchange->connected ? "the connection was lost" : "no connection";
+	}
 }
 
-static int words_failure(const struct http_exchange *exchange, CURLcode code, int errnum,
-	const char *what, char **ret_message)
-{
-	g_autofree char *words = libcurl_words(exchange, code);
-
-	*ret_message = http_failure_message(exchange, "%s (%s)", what, words);
-	return errnum;
-}
-
-int http_failure_of_transfer(
-	const struct http_exchange *exchange, CURLcode code, char **ret_message)
+static int failure_errnum(CURLcode code)
 {
 	switch (code) {
 	case CURLE_COULDNT_RESOLVE_HOST:
-		return words_failure(exchange, code, EHOSTUNREACH, "the server's name is not known",
-			ret_message);
 	case CURLE_COULDNT_RESOLVE_PROXY:
 	case CURLE_PROXY:
-		return words_failure(
-			exchange, code, EHOSTUNREACH, "the proxy cannot be used", ret_message);
-	case CURLE_COULDNT_CONNECT:
-		return connect_failure(exchange, code, ret_message);
+		return EHOSTUNREACH;
 	case CURLE_OPERATION_TIMEDOUT:
-		return words_failure(
-			exchange, code, ETIMEDOUT, "no connection in time", ret_message);
+		return ETIMEDOUT;
 	case CURLE_PEER_FAILED_VERIFICATION:
-		return verification_failure(exchange, code, ret_message);
 	case CURLE_SSL_CERTPROBLEM:
-		return words_failure(exchange, code, EPROTO,
-			"the client certificate or its key cannot be used", ret_message);
 	case CURLE_SSL_CACERT_BADFILE:
-		return words_failure(exchange, code, EPROTO,
-			"the certificate authority cannot be used", ret_message);
 	case CURLE_SSL_CONNECT_ERROR:
-	case CURLE_SSL_CIPHER:
-	case CURLE_SSL_ISSUER_ERROR:
-		return words_failure(exchange, code, EPROTO, "no TLS connection", ret_message);
+		return EPROTO;
 	case CURLE_OUT_OF_MEMORY:
-		*ret_message = http_failure_message(exchange, "out of memory");
 		return ENOMEM;
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_URL_MALFORMAT:
-		return words_failure(exchange, code, EINVAL, "no such request", ret_message);
+		return EINVAL;
 	default:
-		return words_failure(exchange, code, EIO,
-			exchange->connected ? "the connection was lost" : "no connection",
-			ret_message);
+		return EIO;
 	}
+}
+
+int http_failure_of_transfer(const struct http_exchange *exchange, char **ret_message)
+{
+	const struct http_failure *failure = &exchange->failure;
+
+	if (failure->code == CURLE_COULDNT_CONNECT)
+		return connect_failure(exchange, ret_message);
+	*ret_message =
+		http_failure_message(exchange, "%s (%s)", failure_words(exchange), failure->words);
+	return failure_errnum(failure->code);
 }
 
 static const char *standard_words(int code)

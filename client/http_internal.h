@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "client/http.h"
+#include "client/http_channel.h"
 #include "client/http_delivery.h"
 #include "client/http_server.h"
 #include "client/loop_transfer.h"
@@ -18,7 +19,7 @@ struct http_client {
 	struct connection *connection;
 	GPtrArray *servers; /* of struct http_server *; immutable, any thread */
 	gint server; /* index of the one in use; atomic, any thread */
-	CURLSH *lanes[HTTP_LANE_COUNT];
+	struct http_lane_channels lanes[HTTP_LANE_COUNT];
 	GQueue exchanges; /* of struct http_exchange *, those that have not ended */
 	gboolean closed; /* no transfer starts any more */
 	struct http_refresh *refresh; /* the run under way, or NULL */
@@ -43,9 +44,18 @@ struct http_response {
 	gboolean sent; /* the request was about to be written */
 	gboolean complete; /* the head is, and what follows are the body and trailers */
 	char *content_type; /* or NULL */
+	gboolean gzip;
 	unsigned int retry_after; /* milliseconds */
 	GByteArray *error_body; /* of a status other than 2xx, or NULL */
 	gboolean too_long; /* error_body was cut */
+};
+
+/* How an attempt failed below HTTP. */
+struct http_failure {
+	CURLcode code;
+	int os_error; /* errno of a failed connect, or 0 */
+	long verified; /* OpenSSL's number for a refused certificate */
+	char *words; /* libcurl's, escaped */
 };
 
 struct http_exchange {
@@ -73,7 +83,9 @@ struct http_exchange {
 	uint64_t retry_timer;
 	uint64_t idle_timer;
 	uint64_t last_byte; /* loop_now() */
+	struct http_channel *channel; /* dealt from the first attempt to the end */
 	gboolean paused;
+	gboolean flushing; /* a flush of the delivery is posted */
 	gboolean connected; /* in any attempt */
 	gboolean head_delivered;
 	unsigned int retries; /* as Retry-After said */
@@ -85,8 +97,11 @@ struct http_exchange {
 	struct credential *credential; /* the attempt's, or NULL */
 	struct curl_slist *headers;
 	struct http_response response;
-	char error[CURL_ERROR_SIZE];
+	struct http_failure failure; /* of the attempt */
+	char error[CURL_ERROR_SIZE]; /* libcurl's buffer */
 };
+
+struct http_exchange *http_exchange_ref(struct http_exchange *exchange);
 
 /* http_setup.c: makes exchange->transfer.easy ready for an attempt. -ENOMEM. */
 int http_setup(struct http_exchange *exchange);
@@ -95,6 +110,8 @@ void http_setup_finish(struct http_exchange *exchange);
 /* http_response.c: libcurl's callbacks; data is the exchange. */
 size_t http_response_header(char *line, size_t size, size_t count, void *data);
 size_t http_response_body(char *bytes, size_t size, size_t count, void *data);
+/* When it came compressed; one that cannot be read is dropped. */
+void http_response_inflate_error(struct http_response *response);
 void http_response_clear(struct http_response *response);
 
 /* http_attempt.c: the life of an exchange on the client thread. */
@@ -113,8 +130,13 @@ void http_attempt_refreshed(struct http_client *client, const GError *error);
  * http_failure.c: why an exchange failed, as errnum and a message that begins with the server. The
  * caller owns *ret_message.
  */
-int http_failure_of_transfer(
-	const struct http_exchange *exchange, CURLcode code, char **ret_message);
+int http_failure_of_transfer(const struct http_exchange *exchange, char **ret_message);
+/* Fills exchange->failure from its handle after a transfer; and from another's. */
+void http_failure_take(struct http_exchange *exchange, CURLcode code);
+void http_failure_copy(struct http_exchange *exchange, const struct http_failure *failure);
+void http_failure_clear(struct http_failure *failure);
+/* No connection could be made: what holds for one exchange holds for those waiting beside it. */
+gboolean http_failure_is_shared(const struct http_failure *failure);
 /* For a status other than 2xx. object is the decoded body, or NULL. */
 int http_failure_of_status(
 	const struct http_exchange *exchange, const cJSON *object, char **ret_message);

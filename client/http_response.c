@@ -27,6 +27,7 @@ static void read_status_line(struct http_response *response, const char *line)
 	response->complete = FALSE;
 	response->status = space != NULL ? (int)g_ascii_strtoll(space + 1, NULL, 10) : 0;
 	g_clear_pointer(&response->content_type, g_free);
+	response->gzip = FALSE;
 	response->retry_after = 0;
 }
 
@@ -51,11 +52,32 @@ static void read_field(struct http_exchange *exchange, char *line)
 	if (g_ascii_strcasecmp(line, "content-type") == 0) {
 		g_free(response->content_type);
 		response->content_type = g_strdup(value);
+	} else if (g_ascii_strcasecmp(line, "content-encoding") == 0) {
+		response->gzip = g_ascii_strcasecmp(value, "gzip") == 0;
 	} else if (g_ascii_strcasecmp(line, "retry-after") == 0) {
 		response->retry_after = http_retry_after(value, time(NULL));
 	} else if (g_ascii_strcasecmp(line, "warning") == 0) {
 		read_warnings(exchange, value);
 	}
+}
+
+static void run_flush(void *data)
+{
+	struct http_exchange *exchange = data;
+
+	exchange->flushing = FALSE;
+	http_delivery_flush(&exchange->delivery);
+	http_exchange_unref(exchange);
+}
+
+/* Once libcurl has read all that its socket has. */
+static void flush_soon(struct http_exchange *exchange)
+{
+	if (exchange->flushing)
+		return;
+	exchange->flushing = TRUE;
+	if (!loop_post(exchange->loop, run_flush, http_exchange_ref(exchange)))
+		http_exchange_unref(exchange);
 }
 
 static void end_head(struct http_exchange *exchange)
@@ -70,7 +92,8 @@ static void end_head(struct http_exchange *exchange)
 		return;
 	head.content_type = response->content_type != NULL ? response->content_type : "";
 	exchange->head_delivered = TRUE;
-	http_delivery_head(&exchange->delivery, &head);
+	http_delivery_head(&exchange->delivery, &head, response->gzip);
+	flush_soon(exchange);
 }
 
 size_t http_response_header(char *line, size_t size, size_t count, void *data)
@@ -102,6 +125,17 @@ static gboolean keep_error_body(struct http_response *response, const char *byte
 	return TRUE;
 }
 
+void http_response_inflate_error(struct http_response *response)
+{
+	GByteArray *body;
+
+	if (response->error_body == NULL || !response->gzip)
+		return;
+	body = http_inflate_all(response->error_body, ERROR_BODY_BYTES_MAX);
+	g_byte_array_unref(response->error_body);
+	response->error_body = body;
+}
+
 size_t http_response_body(char *bytes, size_t size, size_t count, void *data)
 {
 	struct http_exchange *exchange = data;
@@ -110,6 +144,7 @@ size_t http_response_body(char *bytes, size_t size, size_t count, void *data)
 	exchange->last_byte = loop_now();
 	if (!is_success(&exchange->response))
 		return keep_error_body(&exchange->response, bytes, length) ? length : 0;
+	flush_soon(exchange);
 	if (http_delivery_write(&exchange->delivery, bytes, length))
 		return length;
 	exchange->paused = TRUE;

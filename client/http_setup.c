@@ -111,6 +111,15 @@ static int add_impersonation(
 	return result;
 }
 
+/*
+ * Go's gzip writes some 100 MB a second: within one machine that only costs. Elsewhere it is asked
+ * for, and undone on the strand (client/http_delivery.h).
+ */
+static gboolean wants_gzip(const struct connection *connection, const struct http_server *server)
+{
+	return !connection->disable_compression && !server->loopback;
+}
+
 static int set_headers(struct http_exchange *exchange, const struct http_server *server)
 {
 	const struct connection *connection = exchange->client->connection;
@@ -124,6 +133,8 @@ static int set_headers(struct http_exchange *exchange, const struct http_server 
 		result = add_header(exchange, "Accept", exchange->accept);
 	if (result == 0 && server->host != NULL)
 		result = add_header(exchange, "Host", server->host);
+	if (result == 0 && wants_gzip(connection, server))
+		result = add_header(exchange, "Accept-Encoding", "gzip");
 	if (result == 0 && exchange->body != NULL)
 		result = add_header(exchange, "Content-Type", exchange->content_type);
 	if (result == 0 && exchange->credential->authorization != NULL)
@@ -196,7 +207,7 @@ static void set_connection(struct http_exchange *exchange)
 {
 	CURL *easy = exchange->transfer.easy;
 
-	curl_easy_setopt(easy, CURLOPT_SHARE, exchange->client->lanes[exchange->lane]);
+	curl_easy_setopt(easy, CURLOPT_SHARE, exchange->channel->share);
 	/* Rather wait for a stream of a connection being made than make one more. */
 	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -249,25 +260,28 @@ int http_setup(struct http_exchange *exchange)
 	const struct http_server *server =
 		g_ptr_array_index(client->servers, (guint)exchange->server);
 
+	if (exchange->channel == NULL)
+		exchange->channel = http_lane_take(&client->lanes[exchange->lane]);
 	if (exchange->transfer.easy == NULL)
 		exchange->transfer.easy = curl_easy_init();
-	if (exchange->transfer.easy == NULL)
+	if (exchange->channel == NULL || exchange->transfer.easy == NULL)
 		return -ENOMEM;
 	set_server(exchange->transfer.easy, server, exchange->path);
 	set_connection(exchange);
 	set_tls(exchange);
 	set_method(exchange);
 	set_callbacks(exchange);
-	if (!client->connection->disable_compression && !server->loopback)
-		curl_easy_setopt(exchange->transfer.easy, CURLOPT_ACCEPT_ENCODING, "gzip");
 	return set_headers(exchange, server);
 }
 
 void http_setup_finish(struct http_exchange *exchange)
 {
-	/* Gives the lane back as well: a share can go only when no handle uses it. */
+	/* In this order: a share can go only when no handle uses it. */
 	curl_easy_cleanup(exchange->transfer.easy);
 	exchange->transfer.easy = NULL;
+	if (exchange->channel != NULL)
+		http_lane_give(&exchange->client->lanes[exchange->lane], exchange->channel);
+	exchange->channel = NULL;
 	curl_slist_free_all(exchange->headers);
 	exchange->headers = NULL;
 }

@@ -191,7 +191,9 @@ static int wait_time(struct loop *loop)
 
 	pthread_mutex_lock(&loop->mutex);
 	timer = first_timer(loop);
-	if (timer != NULL && (due < 0 || timer->due < due))
+	if (!g_queue_is_empty(&loop->commands))
+		due = 0;
+	else if (timer != NULL && (due < 0 || timer->due < due))
 		due = timer->due;
 	pthread_mutex_unlock(&loop->mutex);
 	if (due < 0)
@@ -387,7 +389,7 @@ gboolean loop_post(struct loop *loop, strand_job job, void *data)
 	pthread_mutex_unlock(&loop->mutex);
 	if (stopping)
 		g_free(command);
-	else if (was_empty)
+	else if (was_empty && !loop_is_current(loop))
 		wake(loop);
 	return !stopping;
 }

@@ -1,0 +1,38 @@
+/*
+ * A channel is a connection cache for as many exchanges as one HTTP/2 connection carries; a lane
+ * is a list of channels. libcurl 7.88 by itself opens a connection for each transfer that finds the
+ * existing ones full (lib/url.c, ConnectionExists: those being made are not waited for), so the
+ * exchanges are dealt out here. Shares keep connections apart even within one multi handle. All
+ * is the client thread's alone, so that the shares need no locks.
+ */
+#pragma once
+
+#include <curl/curl.h>
+#include <glib.h>
+
+/*
+ * Streams on one connection: Go's servers allow 100 or more (protocol.md 16), and reset ones count
+ * until the server has seen the reset.
+ */
+#define HTTP_CHANNEL_STREAMS_MAX 90U
+
+struct http_channel {
+	CURLSH *share;
+	unsigned int streams; /* exchanges dealt to it */
+};
+
+struct http_lane_channels {
+	GPtrArray *channels; /* of struct http_channel * */
+};
+
+void http_lane_init(struct http_lane_channels *lane);
+/* Closes the connections. Every channel must have been given back. */
+void http_lane_finish(struct http_lane_channels *lane);
+
+/* A channel with room. NULL when memory is out. */
+struct http_channel *http_lane_take(struct http_lane_channels *lane);
+/*
+ * Gives it back once no easy handle uses its share. The lane's first one keeps its connection, a
+ * further one is closed when nobody uses it.
+ */
+void http_lane_give(struct http_lane_channels *lane, struct http_channel *channel);
