@@ -54,8 +54,13 @@ static int resolve_context(const struct kubeconfig *config, const struct kubecon
 	const struct kubeconfig_overrides *overrides, struct connection *connection, GError **error)
 {
 	const struct kubeconfig_entry *cluster = NULL, *user = NULL;
+	const char *namespace = NULL;
 	int result = kubeconfig_entry_check_keys(context, context->node, context_keys, error);
 
+	/* kubeconfig_namespace cannot say that it is of a wrong kind. */
+	if (result == 0)
+		result = kubeconfig_entry_string(
+			context, context->node, "namespace", &namespace, error);
 	if (result == 0)
 		result = get_reference(context, config->clusters, "cluster", &cluster, error);
 	if (result == 0 && cluster == NULL)

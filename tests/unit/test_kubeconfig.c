@@ -376,7 +376,8 @@ START_TEST (test_namespace) {
 
 	expect_used("current-context: a\n"
 		    "contexts: [{name: a, context: {cluster: k, namespace: mine}},"
-		    "{name: b, context: {cluster: k, namespace: A_B}}]\n"
+		    "{name: b, context: {cluster: k, namespace: A_B}},"
+		    "{name: d, context: {cluster: k, namespace: n}}]\n"
 		    "clusters: [{name: k, cluster: {server: 'https://a'}}]\n");
 	ck_assert_str_eq(connection->namespace, "mine");
 	expect_resolved(NULL, &overrides);
@@ -384,6 +385,9 @@ START_TEST (test_namespace) {
 	expect_message(resolve(NULL, &bad), EINVAL, "namespace \"../x\"");
 	expect_message(resolve("b", NULL), EINVAL, "namespace \"A_B\"");
 	expect_resolved("b", &overrides);
+	/* YAML 1.1's false. */
+	expect_message(resolve("d", NULL), EINVAL,
+		"config:2: namespace of context \"d\" must be a string");
 }
 END_TEST
 
