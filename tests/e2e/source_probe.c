@@ -4,7 +4,7 @@
  *
  *   source_probe KUBECONFIG ping
  *   source_probe KUBECONFIG discover                     names; partial failures to stderr
- *   source_probe KUBECONFIG list RESOURCE [NAMESPACE [NAME]]
+ *   source_probe KUBECONFIG list RESOURCE [NAMESPACE [NAME [VERSION|latest]]]
  *   source_probe KUBECONFIG watch-list RESOURCE [NAMESPACE [NAME]]   until the events are in sync
  *   source_probe KUBECONFIG watch RESOURCE NAMESPACE NAME VERSION    until an event of DELETED
  *   source_probe KUBECONFIG get RESOURCE NAMESPACE NAME
@@ -13,6 +13,7 @@
  * RESOURCE as kubectl api-resources -o name spells it; "" is no namespace and no name.
  */
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,12 +36,13 @@ struct probe {
 	gboolean print;
 	struct source_call *call; /* set before any event needs it */
 	gboolean stop_at_delete;
+	gboolean stopped; /* its end was asked for */
 };
 
 static void finish(struct probe *probe, const struct source_result *result)
 {
 	g_mutex_lock(&probe->lock);
-	if (result->errnum != 0) {
+	if (result->errnum != 0 && !(probe->stopped && result->errnum == ECANCELED)) {
 		fprintf(stderr, "error %d status %d reason \"%s\" expired %d: %s\n", result->errnum,
 			result->status, result->reason, result->expired, result->message);
 		probe->failed = 1;
@@ -71,6 +73,7 @@ static void cancel(struct probe *probe)
 	g_mutex_lock(&probe->lock);
 	while (probe->call == NULL)
 		g_cond_wait(&probe->changed, &probe->lock);
+	probe->stopped = TRUE;
 	source_cancel(probe->call);
 	g_mutex_unlock(&probe->lock);
 }
@@ -198,10 +201,15 @@ static struct source_call *begin(struct probe *probe, const char *command,
 {
 	const struct source_ops *ops = probe->source->ops;
 
+	enum source_list_from from = SOURCE_LIST_KNOWN;
+
+	if (version == NULL)
+		from = SOURCE_LIST_CACHE;
+	else if (g_str_equal(version, "latest"))
+		from = SOURCE_LIST_LATEST;
 	if (g_str_equal(command, "list"))
-		return ops->list(probe->source, scope,
-			version == NULL ? SOURCE_LIST_CACHE : SOURCE_LIST_KNOWN, version,
-			&list_handlers, probe, probe->strand);
+		return ops->list(
+			probe->source, scope, from, version, &list_handlers, probe, probe->strand);
 	if (g_str_equal(command, "get"))
 		return ops->get(probe->source, scope, &get_handlers, probe, probe->strand);
 	probe->stop_at_delete = g_str_equal(command, "watch");
