@@ -15,6 +15,8 @@
 #define FLOW_WORK_MAX 100000000
 #define TAG_DIRECTIVES_MAX 64
 
+#define BYTE_ORDER_MARK "\xEF\xBB\xBF"
+
 /* A node of the tree and, with YAML_READ_STRICT, where its key stands. */
 struct marked_node {
 	struct document_node node;
@@ -457,28 +459,49 @@ static int read_stream(struct reader *reader)
 	return result < 0 ? result : read_rest(reader);
 }
 
-static int count_directives(struct reader *reader)
+static bool has_byte_order_mark(const struct reader *reader)
+{
+	return reader->length >= 3 && memcmp(reader->text, BYTE_ORDER_MARK, 3) == 0;
+}
+
+/* How often what stands at the begin of a line. */
+static size_t count_lines(const struct reader *reader, const char *what)
 {
 	const char *at = reader->text, *end = at + reader->length;
-	size_t count = 0;
+	size_t length = strlen(what), count = 0;
 
-	while ((at = memmem(at, (size_t)(end - at), "%TAG", 4)) != NULL) {
+	while ((at = memmem(at, (size_t)(end - at), what, length)) != NULL) {
 		/* The last bytes of CR, LF, NEL, LS and PS. */
-		if (at == reader->text || strchr("\r\n\x85\xA8\xA9", at[-1]) != NULL)
+		if (at > reader->text && strchr("\r\n\x85\xA8\xA9", at[-1]) != NULL)
 			count++;
-		at += 4;
+		at += length;
 	}
-	if (count > TAG_DIRECTIVES_MAX) {
+	return count;
+}
+
+static int check_text(const struct reader *reader)
+{
+	if (count_lines(reader, "%TAG") > TAG_DIRECTIVES_MAX) {
 		return error_set(reader->error, EFBIG, "line 1, column 1: more than %d %%TAG lines",
 			TAG_DIRECTIVES_MAX);
+	}
+	/* libyaml drops it from the value that begins there; goyaml does not. */
+	if (has_byte_order_mark(reader) || count_lines(reader, BYTE_ORDER_MARK) > 0) {
+		return error_set(reader->error, EINVAL,
+			"line 1, column 1: a line begins with a byte order mark");
 	}
 	return 0;
 }
 
 static int read_text(struct reader *reader)
 {
-	int result = count_directives(reader);
+	int result;
 
+	if (has_byte_order_mark(reader)) {
+		reader->text += 3;
+		reader->length -= 3;
+	}
+	result = check_text(reader);
 	if (result < 0)
 		return result;
 	if (yaml_parser_initialize(&reader->parser) == 0)

@@ -4,7 +4,8 @@
  *   export KUBEFS_YAML_ORACLE=~/.cache/kubefs/current/bin/yaml-oracle
  *   differential [--documents N] [--seed S]
  *
- * Each document is compared as it is and, damaged, once more. The first that differs is printed
+ * Each document is compared as it is and, damaged, once more; and as many YAML texts are read. The
+ * first that differs is printed
  * with its seed, made small, and ends the program with 1. To see it again: --seed THAT -n 1
  */
 #include <locale.h>
@@ -13,13 +14,16 @@
 
 #include "tests/differential/compare.h"
 #include "tests/differential/generate.h"
+#include "tests/differential/reading.h"
 #include "tests/differential/shrink.h"
 
-/* Two comparisons a seed. */
+/* Two comparisons a seed, and a text to read. */
 #define SEEDS (COMPARE_BATCH / 2)
+G_STATIC_ASSERT(SEEDS == READING_BATCH);
 
 struct tally {
 	unsigned long outcomes[COMPARE_OUTCOMES];
+	unsigned long readings[READING_OUTCOMES];
 	unsigned long bytes;
 };
 
@@ -85,8 +89,10 @@ static bool run(struct oracle *oracle, guint64 seed, guint64 documents, struct t
 
 	for (size_t i = 0; i < G_N_ELEMENTS(comparisons); i++)
 		comparison_init(&comparisons[i]);
-	for (guint64 done = 0; done < documents && same; done += SEEDS)
-		same = compare_batch(comparer, comparisons, seed + done, tally);
+	for (guint64 done = 0; done < documents && same; done += SEEDS) {
+		same = compare_batch(comparer, comparisons, seed + done, tally) &&
+		       reading_compare(oracle, seed + done, tally->readings);
+	}
 	for (size_t i = 0; i < G_N_ELEMENTS(comparisons); i++)
 		comparison_finish(&comparisons[i]);
 	comparer_destroy(comparer);
@@ -104,9 +110,19 @@ static void print_tally(const struct tally *tally)
 		[COMPARE_WRONG] = "wrong",
 	};
 
+	static const char *const readings[] = {
+		[READING_SAME] = "YAML texts read alike",
+		[READING_REFUSED] = "refused by both",
+		[READING_STRICTER] = "refused by us alone (behind the first document)",
+		[READING_KNOWN] = "read differently, as libyaml is known to",
+		[READING_WRONG] = "wrong",
+	};
+
 	for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
 		printf("%10lu  %s\n", tally->outcomes[i], names[i]);
 	printf("%10lu  bytes of YAML\n", tally->bytes);
+	for (size_t i = 0; i < G_N_ELEMENTS(readings); i++)
+		printf("%10lu  %s\n", tally->readings[i], readings[i]);
 }
 
 int main(int argc, char **argv)
