@@ -245,7 +245,7 @@ struct http_exchange *http_send(struct http_client *client, const struct http_re
 			.errnum = ECANCELED, .reason = "", .message = "canceled"};
 
 		exchange->state = HTTP_STATE_ENDED;
-		http_delivery_end(&exchange->delivery, &result);
+		http_delivery_end(&exchange->delivery, &result, http_client_server(client));
 		http_exchange_unref(exchange);
 	}
 	return exchange;

@@ -10,6 +10,7 @@
 #define REFRESHES_MAX 3U
 
 static void attempt(struct http_exchange *exchange);
+static void end_request(struct http_exchange *exchange);
 
 static void cancel_timer(struct http_exchange *exchange, uint64_t *timer)
 {
@@ -35,7 +36,7 @@ static void end(struct http_exchange *exchange, const struct http_result *result
 	http_setup_finish(exchange);
 	exchange->credential = credential_unref(exchange->credential);
 	g_queue_unlink(&exchange->client->exchanges, &exchange->link);
-	http_delivery_end(&exchange->delivery, &told);
+	http_delivery_end(&exchange->delivery, &told, http_failure_where(exchange));
 }
 
 static void end_with_errnum(struct http_exchange *exchange, int errnum, const char *why)
@@ -54,6 +55,14 @@ void http_attempt_cancel(struct http_exchange *exchange)
 		end_with_errnum(exchange, ECANCELED, "canceled");
 }
 
+/* silent: the server left the request without an answer, or fell silent within it. */
+static void time_out(struct http_exchange *exchange, gboolean silent, const char *why)
+{
+	if (silent && exchange->channel != NULL && exchange->response.sent)
+		http_lane_retire(exchange->channel);
+	end_with_errnum(exchange, ETIMEDOUT, why);
+}
+
 static void on_deadline(void *data)
 {
 	struct http_exchange *exchange = data;
@@ -69,7 +78,7 @@ static void on_deadline(void *data)
 		why = g_strdup_printf("the answer did not end within %g s", seconds);
 	else
 		why = g_strdup_printf("no answer within %g s", seconds);
-	end_with_errnum(exchange, ETIMEDOUT, why);
+	time_out(exchange, !exchange->head_delivered, why);
 }
 
 /* The watchdog of a connection that lives and brings nothing. A paused transfer is our own doing.
@@ -91,7 +100,7 @@ static void on_idle(void *data)
 	}
 	exchange->idle_timer = 0;
 	why = g_strdup_printf("nothing came for %g s", exchange->idle_timeout / 1000.0);
-	end_with_errnum(exchange, ETIMEDOUT, why);
+	time_out(exchange, TRUE, why);
 }
 
 static void on_retry(void *data)
@@ -118,12 +127,17 @@ static void attempt(struct http_exchange *exchange)
 	struct credentials *credentials = exchange->client->connection->credentials;
 
 	exchange->credential = credential_unref(exchange->credential);
-	http_response_clear(&exchange->response);
-	exchange->paused = FALSE;
 	if (credentials_get(credentials, &exchange->credential) < 0) {
 		wait_for_credential(exchange);
 		return;
 	}
+	if (exchange->refused == exchange->credential->generation) {
+		end_request(exchange); /* with the 401: nothing better was to be had */
+		return;
+	}
+	exchange->refused = 0;
+	http_response_clear(&exchange->response);
+	exchange->paused = FALSE;
 	if (http_setup(exchange) < 0 ||
 		loop_transfer_start(exchange->loop, &exchange->transfer) < 0) {
 		end_with_errnum(exchange, ENOMEM, "out of memory");
@@ -254,7 +268,8 @@ static gboolean authorize_again(struct http_exchange *exchange)
 	if (exchange->response.status != 401 || exchange->unauthorized)
 		return FALSE;
 	exchange->unauthorized = TRUE;
-	if (!credentials_invalidate(credentials, exchange->credential->generation))
+	exchange->refused = exchange->credential->generation;
+	if (!credentials_invalidate(credentials, exchange->refused))
 		return FALSE;
 	attempt(exchange);
 	return TRUE;
@@ -280,33 +295,53 @@ static gboolean retry_later(struct http_exchange *exchange, unsigned int retry_a
 
 static cJSON *parse_error_body(const struct http_response *response)
 {
+	cJSON *value;
+
 	if (response->error_body == NULL || response->too_long)
 		return NULL;
-	return cJSON_ParseWithLength(
+	value = cJSON_ParseWithLength(
 		(const char *)response->error_body->data, response->error_body->len);
+	if (cJSON_IsObject(value))
+		return value;
+	cJSON_Delete(value); /* "404 page not found" begins with a number */
+	return NULL;
+}
+
+static unsigned int asked_to_wait(const struct http_response *response, const struct status *status)
+{
+	return response->retry_after != 0 ? response->retry_after : status->retry_after;
+}
+
+/* Ends with what the response says. */
+static void end_request(struct http_exchange *exchange)
+{
+	const struct http_response *response = &exchange->response;
+	cJSON *object = parse_error_body(response);
+	struct status status = {.reason = "", .message = ""};
+	struct http_result result = {.status = response->status, .status_object = object};
+	g_autofree char *message = NULL;
+
+	status_read(object, &status);
+	result.errnum = http_failure_of_status(exchange, object, &message);
+	result.message = message;
+	result.reason = status.reason;
+	result.retry_after = asked_to_wait(response, &status);
+	end(exchange, &result);
 }
 
 static void request_failed(struct http_exchange *exchange)
 {
-	cJSON *object = NULL;
-	struct status status = {.reason = "", .message = ""};
-	struct http_result result = {.status = exchange->response.status};
-	g_autofree char *message = NULL;
+	struct status status = {0};
+	cJSON *object;
+	unsigned int wait;
 
 	http_response_inflate_error(&exchange->response);
 	object = parse_error_body(&exchange->response);
 	status_read(object, &status);
-	result.retry_after = exchange->response.retry_after != 0 ? exchange->response.retry_after
-								 : status.retry_after;
-	if (authorize_again(exchange) || retry_later(exchange, result.retry_after)) {
-		cJSON_Delete(object);
-		return;
-	}
-	result.errnum = http_failure_of_status(exchange, object, &message);
-	result.message = message;
-	result.reason = status.reason;
-	result.status_object = object;
-	end(exchange, &result);
+	wait = asked_to_wait(&exchange->response, &status);
+	cJSON_Delete(object);
+	if (!authorize_again(exchange) && !retry_later(exchange, wait))
+		end_request(exchange);
 }
 
 static void on_transfer_done(struct loop_transfer *transfer, CURLcode code)
@@ -318,6 +353,9 @@ static void on_transfer_done(struct loop_transfer *transfer, CURLcode code)
 	exchange->state = HTTP_STATE_NEW;
 	if (code == CURLE_WRITE_ERROR && response->too_long)
 		code = CURLE_OK;
+	/* libcurl takes a head that was cut after its first line for a whole one. */
+	if (code == CURLE_OK && !response->complete)
+		code = CURLE_GOT_NOTHING;
 	if (code != CURLE_OK)
 		on_transfer_failed(exchange, code);
 	else if (response->status < 200 || response->status >= 300)

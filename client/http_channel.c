@@ -38,7 +38,7 @@ struct http_channel *http_lane_take(struct http_lane_channels *lane)
 
 	for (i = 0; i < lane->channels->len; i++) {
 		channel = g_ptr_array_index(lane->channels, i);
-		if (channel->streams < HTTP_CHANNEL_STREAMS_MAX) {
+		if (!channel->retired && channel->streams < HTTP_CHANNEL_STREAMS_MAX) {
 			channel->streams++;
 			return channel;
 		}
@@ -51,9 +51,14 @@ struct http_channel *http_lane_take(struct http_lane_channels *lane)
 	return channel;
 }
 
+void http_lane_retire(struct http_channel *channel)
+{
+	channel->retired = TRUE;
+}
+
 void http_lane_give(struct http_lane_channels *lane, struct http_channel *channel)
 {
 	channel->streams--;
-	if (channel->streams == 0 && channel != g_ptr_array_index(lane->channels, 0))
+	if (channel->streams == 0 && (channel->retired || lane->channels->len > 1))
 		g_ptr_array_remove(lane->channels, channel);
 }

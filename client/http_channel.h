@@ -19,6 +19,7 @@
 struct http_channel {
 	CURLSH *share;
 	unsigned int streams; /* exchanges dealt to it */
+	gboolean retired; /* no more are dealt to it */
 };
 
 struct http_lane_channels {
@@ -32,7 +33,13 @@ void http_lane_finish(struct http_lane_channels *lane);
 /* A channel with room. NULL when memory is out. */
 struct http_channel *http_lane_take(struct http_lane_channels *lane);
 /*
- * Gives it back once no easy handle uses its share. The lane's first one keeps its connection, a
- * further one is closed when nobody uses it.
+ * Its connection is suspected dead: who comes gets another one, who is there has time-outs of
+ * their own. (libcurl 7.88 neither waits for the answer to a HTTP/2 PING, nor does
+ * curl_easy_upkeep send one for a multi handle.)
+ */
+void http_lane_retire(struct http_channel *channel);
+/*
+ * Gives it back once no easy handle uses its share. One without exchanges keeps its connection
+ * unless the lane has another one, or it is retired.
  */
 void http_lane_give(struct http_lane_channels *lane, struct http_channel *channel);

@@ -137,13 +137,15 @@ static gboolean is_damaged(const struct http_delivery *delivery)
 static void hand_on_end(struct http_delivery *delivery, const struct http_result *result)
 {
 	struct http_result told = *result;
+	g_autofree char *message = NULL;
 
 	if (told.errnum == 0 && delivery->dropped) {
 		told.errnum = ECANCELED;
-		told.message = "canceled";
+		told.message = message = g_strdup_printf("%s: canceled", delivery->where);
 	} else if (told.errnum == 0 && is_damaged(delivery)) {
 		told.errnum = EIO;
-		told.message = "the compressed answer is damaged";
+		told.message = message =
+			g_strdup_printf("%s: the compressed answer is damaged", delivery->where);
 	}
 	delivery->handlers.done(delivery->data, &told);
 	delivery->hooks.ended(delivery->hooks_data);
@@ -296,9 +298,11 @@ static struct http_result *result_copy(const struct http_result *result)
 	return copy;
 }
 
-void http_delivery_end(struct http_delivery *delivery, const struct http_result *result)
+void http_delivery_end(
+	struct http_delivery *delivery, const struct http_result *result, const char *where)
 {
 	pthread_mutex_lock(&delivery->mutex);
+	delivery->where = where;
 	delivery->result = result_copy(result);
 	schedule(delivery);
 	pthread_mutex_unlock(&delivery->mutex);

@@ -43,6 +43,7 @@ struct http_delivery {
 	int head_status; /* 0: no head waits */
 	char *head_content_type;
 	gboolean head_gzip;
+	const char *where;
 	struct http_result *result; /* NULL until the end; its strings and object are owned */
 };
 
@@ -64,8 +65,12 @@ void http_delivery_head(
 gboolean http_delivery_write(struct http_delivery *delivery, const char *bytes, size_t length);
 void http_delivery_flush(struct http_delivery *delivery);
 
-/* The end, once. result is copied but for its object, which is taken over. Any thread. */
-void http_delivery_end(struct http_delivery *delivery, const struct http_result *result);
+/*
+ * The end, once. result is copied but for its object, which is taken over. where begins a message
+ * about the body, and is borrowed until the done handler has run. Any thread.
+ */
+void http_delivery_end(
+	struct http_delivery *delivery, const struct http_result *result, const char *where);
 
 /* From now on no head and no body is handed on, only the end. Any thread. */
 void http_delivery_cancel(struct http_delivery *delivery);

@@ -21,6 +21,11 @@ static const struct http_server *server_of(const struct http_exchange *exchange)
 	return g_ptr_array_index(exchange->client->servers, (guint)exchange->server);
 }
 
+const char *http_failure_where(const struct http_exchange *exchange)
+{
+	return server_of(exchange)->name;
+}
+
 char *http_failure_message(const struct http_exchange *exchange, const char *format, ...)
 {
 	g_autofree char *why = NULL;

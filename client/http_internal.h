@@ -92,7 +92,9 @@ struct http_exchange {
 	unsigned int lost; /* repeats after a lost connection */
 	unsigned int servers_tried; /* in a row, without a connection */
 	unsigned int refreshes; /* waited for */
-	gboolean unauthorized; /* one 401 was met with another credential */
+	gboolean unauthorized; /* a 401 came, and another credential was asked for */
+	uint64_t refused; /* generation of the credential that the last attempt's 401 refused, or 0
+			   */
 	gint server; /* index of the attempt's */
 	struct credential *credential; /* the attempt's, or NULL */
 	struct curl_slist *headers;
@@ -140,6 +142,8 @@ gboolean http_failure_is_shared(const struct http_failure *failure);
 /* For a status other than 2xx. object is the decoded body, or NULL. */
 int http_failure_of_status(
 	const struct http_exchange *exchange, const cJSON *object, char **ret_message);
+/* "https://host:6443", valid as long as the client. */
+const char *http_failure_where(const struct http_exchange *exchange);
 /* "https://host:6443: WHY" */
 char *http_failure_message(const struct http_exchange *exchange, const char *format, ...)
 	G_GNUC_PRINTF(2, 3);

@@ -6,11 +6,14 @@
 #include "client/escape.h"
 
 #define MILLISECONDS 1000
+/* Not 0, which says that the header is absent. */
+#define AT_ONCE 1
 #define WARNING_CODE "299"
 
 unsigned int http_retry_after(const char *value, time_t now)
 {
 	int64_t seconds;
+	time_t date;
 	char *end;
 
 	value += strspn(value, " \t");
@@ -19,12 +22,13 @@ unsigned int http_retry_after(const char *value, time_t now)
 		if (end[strspn(end, " \t")] != '\0')
 			return 0;
 	} else {
-		time_t date = curl_getdate(value, NULL);
-
-		seconds = date < 0 ? 0 : (int64_t)date - now;
+		date = curl_getdate(value, NULL);
+		if (date < 0)
+			return 0;
+		seconds = (int64_t)date - now;
 	}
 	if (seconds <= 0)
-		return 0;
+		return AT_ONCE;
 	return (unsigned int)MIN(seconds, G_MAXINT / MILLISECONDS) * MILLISECONDS;
 }
 

@@ -6,8 +6,8 @@
 #include <time.h>
 
 /*
- * Retry-After (RFC 9110 10.2.3): seconds, or an HTTP date compared with now. Milliseconds; 0 for
- * what is neither or lies in the past; at most G_MAXINT.
+ * Retry-After (RFC 9110 10.2.3): seconds, or an HTTP date compared with now. Milliseconds, 1 for no
+ * wait at all, at most G_MAXINT; 0 for what is neither.
  */
 unsigned int http_retry_after(const char *value, time_t now);
 

@@ -112,9 +112,10 @@ static int take_apart(struct http_server *server, const struct connection *conne
 		(strcmp(scheme, "https") != 0 && strcmp(scheme, "http") != 0))
 		return -EINVAL;
 	server->name = url_name(url);
+	server->tls = strcmp(scheme, "https") == 0;
 	server->loopback = http_proxy_is_loopback(host);
 	choose_proxy(server, connection, scheme, host, port);
-	if (connection->tls_server_name != NULL && strcmp(scheme, "https") == 0)
+	if (connection->tls_server_name != NULL && server->tls)
 		result = replace_host(server, url, connection->tls_server_name);
 	server->url = url_text(url);
 	return server->url != NULL ? result : -EINVAL;

@@ -13,6 +13,7 @@ struct http_server {
 	char *proxy; /* "" for none; may hold a password */
 	char *proxy_name; /* for messages, NULL without a proxy */
 	gboolean loopback;
+	gboolean tls; /* https */
 };
 
 /* -EINVAL for what is no http or https URL. */

@@ -203,13 +203,16 @@ static void set_server(CURL *easy, const struct http_server *server, const char 
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 }
 
-static void set_connection(struct http_exchange *exchange)
+static void set_connection(struct http_exchange *exchange, const struct http_server *server)
 {
 	CURL *easy = exchange->transfer.easy;
 
 	curl_easy_setopt(easy, CURLOPT_SHARE, exchange->channel->share);
-	/* Rather wait for a stream of a connection being made than make one more. */
-	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+	/*
+	 * Rather wait for a stream of a connection being made than make one more. Without TLS that
+	 * would be until the first answer, as only that tells the version.
+	 */
+	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, server->tls ? 1L : 0L);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MILLISECONDS);
 	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
@@ -267,7 +270,7 @@ int http_setup(struct http_exchange *exchange)
 	if (exchange->channel == NULL || exchange->transfer.easy == NULL)
 		return -ENOMEM;
 	set_server(exchange->transfer.easy, server, exchange->path);
-	set_connection(exchange);
+	set_connection(exchange, server);
 	set_tls(exchange);
 	set_method(exchange);
 	set_callbacks(exchange);
