@@ -92,22 +92,29 @@ static char **get_strings(const cJSON *object, const char *key)
 	return g_strv_builder_end(builder);
 }
 
-/* Parses a document that must be of the kind wanted. */
-static cJSON *parse(const char *json, size_t length, const char *wanted, GError **error)
+static cJSON *parse(const char *json, size_t length, GError **error)
 {
 	cJSON *document = cJSON_ParseWithLength(json, length);
+
+	if (document == NULL)
+		error_set(error, EPROTO, "the discovery document is not JSON");
+	return document;
+}
+
+static gboolean has_kind(const cJSON *document, const char *wanted)
+{
+	return g_str_equal(get_string(document, "kind"), wanted);
+}
+
+static int check_kind(const cJSON *document, const char *wanted, GError **error)
+{
 	g_autofree char *kind = NULL;
 
-	if (document == NULL) {
-		error_set(error, EPROTO, "the discovery document is not JSON");
-		return NULL;
-	}
-	if (g_str_equal(get_string(document, "kind"), wanted))
-		return document;
+	if (has_kind(document, wanted))
+		return 0;
 	kind = escape_text(get_string(document, "kind"), -1);
-	error_set(error, EPROTO, "the discovery document's kind is \"%s\", not %s", kind, wanted);
-	cJSON_Delete(document);
-	return NULL;
+	return error_set(
+		error, EPROTO, "the discovery document's kind is \"%s\", not %s", kind, wanted);
 }
 
 char *api_discovery_version_name(const struct api_version *version)
@@ -250,10 +257,10 @@ static void add_aggregated_version(
 int api_discovery_add_aggregated(
 	struct api_discovery *discovery, const char *json, size_t length, GError **error)
 {
-	g_autoptr(cJSON) document = parse(json, length, "APIGroupDiscoveryList", error);
+	g_autoptr(cJSON) document = parse(json, length, error);
 	const cJSON *group, *version;
 
-	if (document == NULL)
+	if (document == NULL || check_kind(document, "APIGroupDiscoveryList", error) < 0)
 		return -EPROTO;
 	cJSON_ArrayForEach(group, cJSON_GetObjectItemCaseSensitive(document, "items"))
 	{
@@ -303,16 +310,16 @@ static void want_core(struct api_discovery *discovery, const cJSON *document)
 int api_discovery_add_groups(
 	struct api_discovery *discovery, const char *json, size_t length, GError **error)
 {
-	g_autoptr(cJSON) document = cJSON_ParseWithLength(json, length);
+	g_autoptr(cJSON) document = parse(json, length, error);
 	const cJSON *group;
 
-	if (g_str_equal(get_string(document, "kind"), "APIVersions")) {
+	if (document == NULL)
+		return -EPROTO;
+	if (has_kind(document, "APIVersions")) {
 		want_core(discovery, document);
 		return 0;
 	}
-	g_clear_pointer(&document, cJSON_Delete);
-	document = parse(json, length, "APIGroupList", error);
-	if (document == NULL)
+	if (check_kind(document, "APIGroupList", error) < 0)
 		return -EPROTO;
 	cJSON_ArrayForEach(group, cJSON_GetObjectItemCaseSensitive(document, "groups"))
 		want_group(discovery, group);
@@ -360,11 +367,11 @@ static void add_plain_resource(struct api_discovery *discovery, struct api_versi
 int api_discovery_add_resources(struct api_discovery *discovery, struct api_version *version,
 	const char *json, size_t length, GError **error)
 {
-	g_autoptr(cJSON) document = parse(json, length, "APIResourceList", error);
+	g_autoptr(cJSON) document = parse(json, length, error);
 	g_autoptr(GHashTable) parents = g_hash_table_new(g_str_hash, g_str_equal);
 	const cJSON *resources, *from;
 
-	if (document == NULL)
+	if (document == NULL || check_kind(document, "APIResourceList", error) < 0)
 		return -EPROTO;
 	resources = cJSON_GetObjectItemCaseSensitive(document, "resources");
 	cJSON_ArrayForEach(from, resources) add_plain_resource(discovery, version, parents, from);

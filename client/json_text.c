@@ -2,7 +2,6 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "client/json_scan.h"
@@ -140,17 +139,12 @@ static gboolean find_member(struct json_text json, const char *wanted, struct js
 	return found;
 }
 
-gboolean json_text_find(struct json_text json, struct json_text *ret_value, ...)
+gboolean json_text_find(struct json_text json, const char *const *path, struct json_text *ret_value)
 {
-	gboolean found = TRUE;
-	const char *key;
-	va_list keys;
-
-	va_start(keys, ret_value);
-	while (found && (key = va_arg(keys, const char *)) != NULL)
-		found = find_member(json, key, &json);
-	va_end(keys);
-	if (found)
-		*ret_value = json;
-	return found;
+	for (; *path != NULL; path++) {
+		if (!find_member(json, *path, &json))
+			return FALSE;
+	}
+	*ret_value = json;
+	return TRUE;
 }

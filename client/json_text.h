@@ -36,9 +36,12 @@ gboolean json_text_is(struct json_text text, const char *wanted);
 /* What a JSON string says, newly allocated; NULL when text is not a string or holds a NUL. */
 char *json_text_string(struct json_text text);
 
+/* A NULL-terminated path of keys. */
+#define JSON_PATH(...) ((const char *const[]){__VA_ARGS__, NULL})
+
 /*
- * The value of object.KEY.KEY..., the keys ending with NULL. Returns FALSE when there is none. Of
- * a key that stands twice the last counts, as for Go's decoder.
+ * The value of object.KEY.KEY... for a path of keys. Returns FALSE when there is none. Of a key
+ * that stands twice the last counts, as for Go's decoder.
  */
 gboolean json_text_find(
-	struct json_text json, struct json_text *ret_value, ...) G_GNUC_NULL_TERMINATED;
+	struct json_text json, const char *const *path, struct json_text *ret_value);

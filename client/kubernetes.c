@@ -14,9 +14,9 @@ static void destroy(struct source *source)
 	struct kubernetes *kubernetes = (struct kubernetes *)source;
 	struct http_client *http;
 
-	g_mutex_lock(&kubernetes->lock);
+	pthread_mutex_lock(&kubernetes->lock);
 	http = g_steal_pointer(&kubernetes->http);
-	g_mutex_unlock(&kubernetes->lock);
+	pthread_mutex_unlock(&kubernetes->lock);
 	/* Not under the lock, which the done handlers that it waits for take. */
 	http_client_destroy(http);
 	kubernetes_unref(kubernetes);
@@ -34,9 +34,9 @@ static const char *where(struct source *source)
 	struct kubernetes *kubernetes = (struct kubernetes *)source;
 	const char *url;
 
-	g_mutex_lock(&kubernetes->lock);
+	pthread_mutex_lock(&kubernetes->lock);
 	url = kubernetes->http != NULL ? http_client_server(kubernetes->http) : "";
-	g_mutex_unlock(&kubernetes->lock);
+	pthread_mutex_unlock(&kubernetes->lock);
 	return url;
 }
 
@@ -58,7 +58,7 @@ struct source *kubernetes_source_create(struct http_client *http)
 
 	kubernetes->source.ops = &kubernetes_ops;
 	kubernetes->references = 1;
-	g_mutex_init(&kubernetes->lock);
+	pthread_mutex_init(&kubernetes->lock, NULL);
 	kubernetes->http = http;
 	return &kubernetes->source;
 }

@@ -16,7 +16,7 @@ struct kubernetes *kubernetes_ref(struct kubernetes *kubernetes)
 struct kubernetes *kubernetes_unref(struct kubernetes *kubernetes)
 {
 	if (kubernetes != NULL && g_atomic_int_dec_and_test(&kubernetes->references)) {
-		g_mutex_clear(&kubernetes->lock);
+		pthread_mutex_destroy(&kubernetes->lock);
 		g_free(kubernetes);
 	}
 	return NULL;
@@ -33,11 +33,11 @@ static void cancel(struct source_call *base)
 {
 	struct kubernetes_call *call = (struct kubernetes_call *)base;
 
-	g_mutex_lock(&call->kubernetes->lock);
+	pthread_mutex_lock(&call->kubernetes->lock);
 	call->cancelled = TRUE;
 	if (call->exchange != NULL)
 		http_cancel(call->exchange);
-	g_mutex_unlock(&call->kubernetes->lock);
+	pthread_mutex_unlock(&call->kubernetes->lock);
 }
 
 static void free_call(struct source_call *base)
@@ -193,9 +193,9 @@ static void on_done(void *data, const struct http_result *http)
 			   is_expired(http->status, http->reason, http->status_object),
 	};
 
-	g_mutex_lock(&call->kubernetes->lock);
+	pthread_mutex_lock(&call->kubernetes->lock);
 	call->exchange = http_exchange_unref(call->exchange);
-	g_mutex_unlock(&call->kubernetes->lock);
+	pthread_mutex_unlock(&call->kubernetes->lock);
 	if (http->errnum == 0 && call->failure.error == NULL)
 		call->ops->end(call, &call->failure.error);
 	if (call->failure.error != NULL)
@@ -226,7 +226,7 @@ static gboolean send_unless_cancelled(
 	struct kubernetes *kubernetes = call->kubernetes;
 	gboolean may;
 
-	g_mutex_lock(&kubernetes->lock);
+	pthread_mutex_lock(&kubernetes->lock);
 	may = !call->cancelled && kubernetes->http != NULL;
 	if (may) {
 		g_free(call->what);
@@ -234,7 +234,7 @@ static gboolean send_unless_cancelled(
 		call->exchange =
 			http_send(kubernetes->http, request, &http_handlers, call, call->strand);
 	}
-	g_mutex_unlock(&kubernetes->lock);
+	pthread_mutex_unlock(&kubernetes->lock);
 	return may;
 }
 
@@ -272,10 +272,10 @@ void kubernetes_call_refuse(struct kubernetes_call *call, const struct kubernete
 {
 	failure_clear(&call->failure);
 	call->failure = *failure;
-	g_mutex_lock(&call->kubernetes->lock);
+	pthread_mutex_lock(&call->kubernetes->lock);
 	if (call->exchange != NULL)
 		http_cancel(call->exchange);
-	g_mutex_unlock(&call->kubernetes->lock);
+	pthread_mutex_unlock(&call->kubernetes->lock);
 }
 
 void kubernetes_call_fail(struct kubernetes_call *call, GError *error)

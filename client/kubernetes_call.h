@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <pthread.h>
+
 #include "client/http.h"
 #include "client/source.h"
 #include "client/source_call.h"
@@ -16,7 +18,7 @@ struct kubernetes {
 	struct source source;
 	gint references; /* the owner's and one a call */
 	gint minor; /* of the server's version 1.minor; 0 while unknown; atomic */
-	GMutex lock;
+	pthread_mutex_t lock;
 	struct http_client *http; /* guarded by lock; NULL once destroyed */
 };
 

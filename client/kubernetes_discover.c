@@ -46,10 +46,10 @@ static void cancel_fetches(struct discover *discover)
 {
 	g_autoptr(GPtrArray) fetches = g_ptr_array_new_with_free_func(unref_call);
 
-	g_mutex_lock(&discover->kubernetes->lock);
+	pthread_mutex_lock(&discover->kubernetes->lock);
 	for (guint i = 0; i < discover->fetches->len; i++)
 		g_ptr_array_add(fetches, source_call_ref(g_ptr_array_index(discover->fetches, i)));
-	g_mutex_unlock(&discover->kubernetes->lock);
+	pthread_mutex_unlock(&discover->kubernetes->lock);
 	/* Not under the lock, which a cancel takes, too. */
 	for (guint i = 0; i < fetches->len; i++)
 		source_cancel(g_ptr_array_index(fetches, i));
@@ -59,9 +59,9 @@ static void cancel(struct source_call *call)
 {
 	struct discover *discover = (struct discover *)call;
 
-	g_mutex_lock(&discover->kubernetes->lock);
+	pthread_mutex_lock(&discover->kubernetes->lock);
 	discover->cancelled = TRUE;
-	g_mutex_unlock(&discover->kubernetes->lock);
+	pthread_mutex_unlock(&discover->kubernetes->lock);
 	cancel_fetches(discover);
 }
 
@@ -124,11 +124,11 @@ static void begin_fetch(struct part *part, const char *path, unsigned int timeou
 		discover->kubernetes, &request, NULL, on_fetched, part, discover->strand);
 	gboolean cancelled;
 
-	g_mutex_lock(&discover->kubernetes->lock);
+	pthread_mutex_lock(&discover->kubernetes->lock);
 	g_ptr_array_add(discover->fetches, fetch);
 	cancelled = discover->cancelled;
 	source_call_ref(fetch);
-	g_mutex_unlock(&discover->kubernetes->lock);
+	pthread_mutex_unlock(&discover->kubernetes->lock);
 	if (cancelled)
 		source_cancel(fetch);
 	source_call_unref(fetch);

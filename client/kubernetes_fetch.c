@@ -180,11 +180,12 @@ struct source_call *kubernetes_get(struct source *source, const struct source_sc
 static GBytes *make_review(const char *namespace)
 {
 	cJSON *review = cJSON_CreateObject();
-	cJSON *spec = cJSON_AddObjectToObject(review, "spec");
+	cJSON *spec;
 	char *text;
 
 	cJSON_AddStringToObject(review, "apiVersion", RULES_GROUP_VERSION);
 	cJSON_AddStringToObject(review, "kind", RULES_KIND);
+	spec = cJSON_AddObjectToObject(review, "spec");
 	cJSON_AddStringToObject(spec, "namespace", namespace);
 	text = cJSON_PrintUnformatted(review);
 	cJSON_Delete(review);
@@ -212,10 +213,10 @@ static void remember_version(struct kubernetes *kubernetes, struct json_text jso
 	g_autofree char *major = NULL;
 	g_autofree char *minor = NULL;
 
-	if (!json_text_find(json, &value, "major", NULL))
+	if (!json_text_find(json, JSON_PATH("major"), &value))
 		return;
 	major = json_text_string(value);
-	if (!json_text_find(json, &value, "minor", NULL))
+	if (!json_text_find(json, JSON_PATH("minor"), &value))
 		return;
 	minor = json_text_string(value);
 	if (g_strcmp0(major, "1") == 0 && minor != NULL)

@@ -46,7 +46,7 @@ static char *find_string(struct json_text json, const char *key)
 {
 	struct json_text value;
 
-	return json_text_find(json, &value, key, NULL) ? json_text_string(value) : NULL;
+	return json_text_find(json, JSON_PATH(key), &value) ? json_text_string(value) : NULL;
 }
 
 static void on_member(void *data, const char *key, const char *json, size_t length)

@@ -77,8 +77,8 @@ static gboolean ends_initial_events(struct json_text object)
 {
 	struct json_text value;
 
-	return json_text_find(object, &value, "metadata", "annotations",
-		       "k8s.io/initial-events-end", NULL) &&
+	return json_text_find(object,
+		       JSON_PATH("metadata", "annotations", "k8s.io/initial-events-end"), &value) &&
 	       json_text_is(value, "true");
 }
 
@@ -123,8 +123,8 @@ static void on_frame(void *data, const char *json, size_t length)
 	struct watch *watch = data;
 	g_autoptr(GError) error = NULL;
 	struct source_item item = {.api_version = watch->api_version, .kind = watch->kind};
+	struct frame frame = {0};
 	enum source_event event;
-	struct frame frame;
 
 	/* What follows an ERROR, or something unreadable, in the same piece. */
 	if (watch->base.failure.error != NULL)

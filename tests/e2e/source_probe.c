@@ -14,6 +14,7 @@
  */
 #include <curl/curl.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,8 +27,8 @@
 struct probe {
 	struct source *source;
 	struct strand *strand;
-	GMutex lock;
-	GCond changed;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
 	gboolean done;
 	int failed;
 	struct source_catalog *catalog;
@@ -41,7 +42,7 @@ struct probe {
 
 static void finish(struct probe *probe, const struct source_result *result)
 {
-	g_mutex_lock(&probe->lock);
+	pthread_mutex_lock(&probe->lock);
 	if (result->errnum != 0 && !(probe->stopped && result->errnum == ECANCELED)) {
 		fprintf(stderr, "error %d status %d reason \"%s\" expired %d: %s\n", result->errnum,
 			result->status, result->reason, result->expired, result->message);
@@ -50,32 +51,32 @@ static void finish(struct probe *probe, const struct source_result *result)
 		fprintf(stderr, "version %s\n", result->version);
 	}
 	probe->done = TRUE;
-	g_cond_signal(&probe->changed);
-	g_mutex_unlock(&probe->lock);
+	pthread_cond_signal(&probe->changed);
+	pthread_mutex_unlock(&probe->lock);
 }
 
 static void wait_done(struct probe *probe, struct source_call *call)
 {
-	g_mutex_lock(&probe->lock);
+	pthread_mutex_lock(&probe->lock);
 	probe->call = call;
-	g_cond_broadcast(&probe->changed);
+	pthread_cond_broadcast(&probe->changed);
 	while (!probe->done)
-		g_cond_wait(&probe->changed, &probe->lock);
+		pthread_cond_wait(&probe->changed, &probe->lock);
 	probe->done = FALSE;
 	probe->call = NULL;
-	g_mutex_unlock(&probe->lock);
+	pthread_mutex_unlock(&probe->lock);
 	source_call_unref(call);
 }
 
 /* The call is known only once the function that began it has returned. */
 static void cancel(struct probe *probe)
 {
-	g_mutex_lock(&probe->lock);
+	pthread_mutex_lock(&probe->lock);
 	while (probe->call == NULL)
-		g_cond_wait(&probe->changed, &probe->lock);
+		pthread_cond_wait(&probe->changed, &probe->lock);
 	probe->stopped = TRUE;
 	source_cancel(probe->call);
-	g_mutex_unlock(&probe->lock);
+	pthread_mutex_unlock(&probe->lock);
 }
 
 static void show(struct probe *probe, const char *prefix, const struct source_item *item)
@@ -88,8 +89,8 @@ static void show(struct probe *probe, const char *prefix, const struct source_it
 	probe->bytes += item->length;
 	if (!probe->print)
 		return;
-	json_text_find(json, &name, "metadata", "name", NULL);
-	json_text_find(json, &version, "metadata", "resourceVersion", NULL);
+	json_text_find(json, JSON_PATH("metadata", "name"), &name);
+	json_text_find(json, JSON_PATH("metadata", "resourceVersion"), &version);
 	printf("%s %s %s %.*s %.*s\n", prefix, item->api_version, item->kind, (int)name.length,
 		name.text, (int)version.length, version.text);
 	fflush(stdout);
@@ -279,8 +280,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s\n", error->message);
 		return 1;
 	}
-	g_mutex_init(&probe.lock);
-	g_cond_init(&probe.changed);
+	pthread_mutex_init(&probe.lock, NULL);
+	pthread_cond_init(&probe.changed, NULL);
 	probe.source = kubernetes_source_create(http);
 	probe.strand = strand_create(pool);
 	run(&probe, argv[2], argv + 3);

@@ -300,22 +300,23 @@ START_TEST (text_members) {
 	struct json_text value;
 	char *string;
 
-	ck_assert(json_text_find(json, &value, "type", NULL));
+	ck_assert(json_text_find(json, JSON_PATH("type"), &value));
 	ck_assert(json_text_is(value, "ADDED"));
 	ck_assert(!json_text_is(value, "ADDE"));
-	ck_assert(json_text_find(json, &value, "object", "metadata", "resourceVersion", NULL));
+	ck_assert(json_text_find(json, JSON_PATH("object", "metadata", "resourceVersion"), &value));
 	ck_assert(json_text_is(value, "12"));
 	string = json_text_string(value);
 	ck_assert_str_eq(string, "12");
 	g_free(string);
-	ck_assert(json_text_find(json, &value, "object", "metadata", "annotations",
-		"k8s.io/initial-events-end", NULL));
+	ck_assert(json_text_find(json,
+		JSON_PATH("object", "metadata", "annotations", "k8s.io/initial-events-end"),
+		&value));
 	ck_assert(json_text_is(value, "true"));
-	ck_assert(json_text_find(json, &value, "n", NULL));
+	ck_assert(json_text_find(json, JSON_PATH("n"), &value));
 	ck_assert(value.length == 1 && value.text[0] == '2');
 	ck_assert_ptr_null(json_text_string(value));
-	ck_assert(!json_text_find(json, &value, "n", "x", NULL));
-	ck_assert(!json_text_find(json, &value, "missing", NULL));
+	ck_assert(!json_text_find(json, JSON_PATH("n", "x"), &value));
+	ck_assert(!json_text_find(json, JSON_PATH("missing"), &value));
 	ck_assert(value.length == 1 && value.text[0] == '2');
 	ck_assert_ptr_null(json_text_string(text_of("\"a\\u0000b\"")));
 	ck_assert_ptr_null(json_text_string((struct json_text){"\"a\0b\"", 5}));
