@@ -10,7 +10,10 @@
 #include "client/source.h"
 #include "client/source_call.h"
 
-/* What a list's page, a document or a watch may last: longer than the API server's own minute. */
+/*
+ * Milliseconds. A request may take a little longer than the minute after which the API server gives
+ * up itself; silence within an answer means a dead connection sooner.
+ */
 #define KUBERNETES_REQUEST_TIMEOUT (90 * 1000)
 #define KUBERNETES_IDLE_TIMEOUT (45 * 1000)
 
