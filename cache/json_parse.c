@@ -313,10 +313,11 @@ static int fail(const struct parser *parser, const char *text, int result, GErro
 int json_parse(struct document *document, const char *text, size_t length,
 	struct document_node **ret_root, GError **error)
 {
+	const char *begin = length > 0 ? text : "";
 	struct parser parser = {
 		.arena = &document->arena,
-		.at = text,
-		.end = text + length,
+		.at = begin,
+		.end = begin + length,
 	};
 	struct document_node *root = NULL;
 	int result;
@@ -325,7 +326,7 @@ int json_parse(struct document *document, const char *text, size_t length,
 		return error_set(error, EFBIG, "JSON of %zu bytes is too long", length);
 	result = parse(&parser, &root);
 	if (result < 0)
-		return fail(&parser, text, result, error);
+		return fail(&parser, begin, result, error);
 	*ret_root = root;
 	return 0;
 }

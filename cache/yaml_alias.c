@@ -77,8 +77,7 @@ static int copy_node(struct document *document, const struct document_node *node
 {
 	struct document_node *copy;
 
-	if (!yaml_budget_take(budget, true) ||
-		(node->key != NULL && !yaml_budget_take(budget, true)))
+	if (!yaml_budget_take(budget, true))
 		return -E2BIG;
 	copy = arena_allocate(&document->arena, node_size);
 	if (copy == NULL)
@@ -127,6 +126,8 @@ static int copy_children(struct document *document, struct arena *notes, size_t 
 			depth--;
 			continue;
 		}
+		if (level->source->key != NULL && !yaml_budget_take(budget, true))
+			return -E2BIG;
 		result = copy_node(document, level->source, node_size, budget, &copy);
 		if (result < 0)
 			return result;

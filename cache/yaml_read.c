@@ -262,7 +262,7 @@ static int read_scalar(struct reader *reader)
 
 	if (source.length > G_MAXINT32)
 		return fail_memory(reader);
-	if (!yaml_budget_take(&reader->budget, false))
+	if (!(key && is_merge_key(&source)) && !yaml_budget_take(&reader->budget, false))
 		return check(reader, -E2BIG, NULL);
 	if (!key || name != NULL) {
 		result = yaml_value_node(
@@ -524,7 +524,8 @@ int yaml_read(struct document *document, const char *text, size_t length, unsign
 	bool strict = (flags & YAML_READ_STRICT) != 0;
 	struct reader reader = {
 		.document = document,
-		.text = text,
+		.budget = {.decoded = 1}, /* the document itself */
+		.text = length > 0 ? text : "",
 		.length = length,
 		.strict = strict,
 		.node_size = strict ? sizeof(struct marked_node) : sizeof(struct document_node),

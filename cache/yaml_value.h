@@ -9,7 +9,7 @@ struct yaml_source {
 	const char *text;
 	size_t length;
 	const char *tag; /* in its long form, or NULL */
-	bool implicit; /* plain without a tag, or tagged "!" */
+	bool implicit; /* plain, without a tag */
 };
 
 /*
