@@ -57,6 +57,7 @@ static void client_free(struct http_client *client)
 	for (i = 0; i < HTTP_LANE_COUNT; i++)
 		http_lane_finish(&client->lanes[i]);
 	g_ptr_array_unref(client->servers);
+	g_free(client->trust_file);
 	connection_unref(client->connection);
 	loop_unref(client->loop);
 	pthread_cond_destroy(&client->changed);
@@ -106,6 +107,7 @@ struct http_client *http_client_create(
 	client->member.stop = on_loop_stop;
 	client->loop = loop_ref(loop);
 	client->connection = connection_ref(connection);
+	client->trust_file = g_strdup(g_getenv("SSL_CERT_FILE"));
 	client->servers = g_ptr_array_new_with_free_func(free_server);
 	g_queue_init(&client->exchanges);
 	pthread_mutex_init(&client->mutex, NULL);

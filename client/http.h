@@ -4,11 +4,17 @@
  * handed to the exchange's strand, in order.
  *
  * Rules held here, so that no caller needs to: our own user agent (the API server pretty-prints for
- * those that begin with curl/ or Go-http-client); gzip; redirects never followed; a 401 refreshes
- * the credential and repeats once (protocol.md 23-26); 429 and 5xx are repeated only as
- * Retry-After says, at most HTTP_RETRIES_MAX times and only when http_request.repeatable; a
- * refused or timed-out connect moves on to the next server URL; dead connections are noticed by
- * TCP_USER_TIMEOUT and HTTP/2 PING (curl_easy_upkeep).
+ * those that begin with curl/ or Go-http-client); gzip, but not within one machine; redirects never
+ * followed; a 401 refreshes the credential and repeats once (protocol.md 23-26); 429 and 5xx are
+ * repeated only as Retry-After says (at most 30 s each, and within http_request.timeout), at most
+ * HTTP_RETRIES_MAX times and only when http_request.repeatable; a refused or timed-out connect
+ * moves on to the next server URL, and the one that works is kept; a connect takes at most 10 s.
+ *
+ * Dead connections (protocol.md 15): a peer that vanished is noticed within 30 s by TCP keepalive
+ * and TCP_USER_TIMEOUT. libcurl 7.88 sends no HTTP/2 PING for a multi handle (curl_easy_upkeep
+ * looks at curl_easy_perform's connections alone) and would not wait for its answer, so what still
+ * acknowledges but no longer answers is the time-outs' to notice: give watches an idle_timeout
+ * above the bookmarks' minute. A connection on which one ran out takes no further exchange.
  */
 #pragma once
 
@@ -56,8 +62,14 @@ struct http_head {
 	const char *content_type; /* "" when absent */
 };
 
+/*
+ * errnum: for a status see status_errnum (client/status.h). Else ECONNREFUSED, EHOSTUNREACH (no
+ * route, name not known, proxy), ETIMEDOUT (connect, whole or idle time-out), EPROTO (TLS: a
+ * certificate refused, no handshake), EIO (the connection was lost, a damaged answer), ECANCELED,
+ * ENOMEM, and what getting a credential gave (client/credentials.h).
+ */
 struct http_result {
-	int errnum; /* 0, or a positive errno: what design.md "errno" says for the status */
+	int errnum; /* 0, or a positive errno */
 	int status; /* the last HTTP status, 0 when none came */
 	const char *reason; /* Status.reason ("Expired", "Forbidden", ...) or "" */
 	const char *message; /* one line for a person: what, where and why; "" on success */
@@ -83,7 +95,10 @@ struct http_handlers {
  */
 struct http_client *http_client_create(
 	struct loop *loop, struct strand_pool *pool, struct connection *connection, GError **error);
-/* Ends every exchange with ECANCELED and waits until their done handlers have run. */
+/*
+ * Ends every exchange with ECANCELED and waits until their done handlers have run: not from a
+ * strand of an exchange, nor from the client thread. NULL is fine.
+ */
 void http_client_destroy(struct http_client *client);
 
 /* For messages: the URL of the server in use. Valid as long as the client. Any thread. */
@@ -97,6 +112,10 @@ const char *http_client_server(struct http_client *client);
 struct http_exchange *http_send(struct http_client *client, const struct http_request *request,
 	const struct http_handlers *handlers, void *data, struct strand *strand);
 
-/* Ends the exchange soon; done still comes (with ECANCELED unless it had ended). Any thread. */
+/*
+ * Ends the exchange soon; done still comes, with ECANCELED unless it had ended and nothing of it is
+ * left out. What is called on the exchange's own strand is exact: no head and no body comes after
+ * it. Any thread, also after the end.
+ */
 void http_cancel(struct http_exchange *exchange);
 struct http_exchange *http_exchange_unref(struct http_exchange *exchange); /* returns NULL */

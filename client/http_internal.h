@@ -18,6 +18,7 @@ struct http_client {
 	struct loop *loop;
 	struct connection *connection;
 	GPtrArray *servers; /* of struct http_server *; immutable, any thread */
+	char *trust_file; /* $SSL_CERT_FILE, which Go's system trust store follows, or NULL */
 	gint server; /* index of the one in use; atomic, any thread */
 	struct http_lane_channels lanes[HTTP_LANE_COUNT];
 	GQueue exchanges; /* of struct http_exchange *, those that have not ended */

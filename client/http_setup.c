@@ -161,21 +161,38 @@ static void set_blob(CURL *easy, CURLoption option, GBytes *bytes)
 	curl_easy_setopt(easy, option, &blob);
 }
 
+/*
+ * Whom to trust. As with client-go, an https proxy must stand the same test as the server
+ * (net/http/transport.go dials both with one TLSClientConfig).
+ */
+static void set_trust(CURL *easy, const struct http_client *client)
+{
+	const struct connection *connection = client->connection;
+	long verify = connection->insecure_skip_tls_verify ? 0 : 1;
+
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, verify);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, verify * 2);
+	curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYPEER, verify);
+	curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYHOST, verify * 2);
+	if (connection->ca != NULL) {
+		set_blob(easy, CURLOPT_CAINFO_BLOB, connection->ca);
+		set_blob(easy, CURLOPT_PROXY_CAINFO_BLOB, connection->ca);
+		/* The system's certificates are not to be trusted besides. */
+		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+		curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
+	} else if (client->trust_file != NULL) {
+		curl_easy_setopt(easy, CURLOPT_CAINFO, client->trust_file);
+		curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, client->trust_file);
+	}
+}
+
 /* Key material is handed over in memory and never written anywhere. */
 static void set_tls(struct http_exchange *exchange)
 {
-	const struct connection *connection = exchange->client->connection;
 	const struct credential *credential = exchange->credential;
 	CURL *easy = exchange->transfer.easy;
 
-	if (connection->insecure_skip_tls_verify) {
-		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
-	} else if (connection->ca != NULL) {
-		set_blob(easy, CURLOPT_CAINFO_BLOB, connection->ca);
-		/* The system's certificates are not to be trusted besides. */
-		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-	}
+	set_trust(easy, exchange->client);
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	/* A resumed session would keep the identity of a client certificate that was replaced. */
 	curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
