@@ -66,7 +66,7 @@ struct document_node **document_sort(
 	size_t count = object->length, i = 0;
 	bool sorted = true;
 	struct document_node **nodes =
-		arena_allocate(arena, count * sizeof(struct document_node *));
+		arena_allocate(arena, MAX(count, 1) * sizeof(struct document_node *));
 	struct document_node **other;
 
 	if (nodes == NULL)

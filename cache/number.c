@@ -138,7 +138,7 @@ static size_t print_fixed(const struct decimal *decimal, char *text)
 	if (decimal->point <= 0)
 		*at++ = '0';
 	for (; i < decimal->point; i++)
-		*at++ = i < decimal->count ? decimal->digits[i] : '0';
+		*at++ = (char)(i < decimal->count ? decimal->digits[i] : '0');
 	if (i < decimal->count) {
 		*at++ = '.';
 		for (int zero = decimal->point; zero < 0; zero++)
@@ -200,12 +200,8 @@ size_t number_print_g32(double value, char text[NUMBER_TEXT_MAX])
 {
 	struct decimal decimal;
 
-	if (isinf((float)value)) {
-		size_t length = value < 0 ? 5 : 4;
-
-		memcpy(text, "-.inf" + (5 - length), length);
-		return length;
-	}
+	if (isinf((float)value))
+		return g_strlcpy(text, value < 0 ? "-.inf" : ".inf", NUMBER_TEXT_MAX);
 	shortest((double)(float)value, true, &decimal);
 	return print_g(&decimal, text);
 }

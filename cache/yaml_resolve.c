@@ -97,7 +97,7 @@ static bool parse_unsigned(const char *text, size_t length, uint64_t *ret_value)
 	if (length == 0)
 		return false;
 	if (text[0] == '0') {
-		char prefix = length >= 3 ? g_ascii_tolower(text[1]) : '\0';
+		int prefix = length >= 3 ? g_ascii_tolower(text[1]) : 0;
 		size_t skip = 2;
 
 		if (prefix == 'b')

@@ -156,7 +156,7 @@ static size_t escape(uint32_t character, char *text)
 		}
 	}
 	digits = character <= 0xFF ? 2 : character <= 0xFFFF ? 4 : 8;
-	text[1] = digits == 2 ? 'x' : digits == 4 ? 'u' : 'U';
+	text[1] = "xuU"[digits / 4];
 	for (int i = 0; i < digits; i++)
 		text[2 + i] = upper[character >> (4 * (digits - 1 - i)) & 0x0F];
 	return 2 + (size_t)digits;

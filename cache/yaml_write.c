@@ -4,6 +4,7 @@
 
 #include "cache/document_order.h"
 #include "cache/number.h"
+#include "cache/utf8.h"
 #include "cache/yaml_key.h"
 #include "cache/yaml_scalar.h"
 #include "client/error.h"
@@ -48,12 +49,11 @@ static bool end_line(struct writer *writer)
 /* Characters on the line so far. */
 static size_t column(const struct writer *writer)
 {
-	const char *at = writer->out->data + writer->line;
-	const char *end = writer->out->data + writer->out->length;
+	const struct buffer *out = writer->out;
 	size_t count = 0;
 
-	for (; at < end; at++)
-		count += ((unsigned char)*at & 0xC0) != 0x80;
+	for (size_t i = writer->line; i < out->length; i++)
+		count += !utf8_is_continuation(out->data[i]);
 	return count;
 }
 
