@@ -52,7 +52,8 @@ int credentials_get(struct credentials *credentials, struct credential **ret_cre
 gboolean credentials_needs_refresh(struct credentials *credentials);
 
 /*
- * Reads the files or runs the plugin, if one is needed; blocks up to EXEC_PLUGIN_TIMEOUT. One run
+ * Reads the files or runs the plugin, if one is needed; blocks up to EXEC_PLUGIN_TIMEOUT_SECONDS
+ * (client/exec_plugin.h). One run
  * at a time: a caller that comes meanwhile waits for it and shares its result. A file that cannot
  * be read again is no error while there is an old credential, which is kept (protocol.md 26).
  * Returns 0 or a negative errno with a one-line message: EACCES no credential to be had,

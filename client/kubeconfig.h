@@ -32,8 +32,8 @@ struct kubeconfig_overrides {
 
 /*
  * explicit_path (--kubeconfig): that file alone, and it must exist. NULL: the files of $KUBECONFIG,
- * missing ones ignored; without it $HOME/.kube/config. When all that is there is empty and
- * KUBERNETES_SERVICE_HOST and _PORT are set, the only context is KUBECONFIG_IN_CLUSTER.
+ * missing ones ignored; without it $HOME/.kube/config. Where none of these chooses a context and
+ * this is a pod (client/in_cluster.h), KUBECONFIG_IN_CLUSTER is a context too, and the current one.
  * The caller owns *ret_config. Errors: ENOENT no configuration at all, EINVAL syntax or a value of
  * a wrong kind (with file and line), or what reading a file gave.
  */

@@ -4,6 +4,7 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -479,19 +480,20 @@ END_TEST
 
 START_TEST (test_cancel) {
 	g_autofree char *fifo = temporary_path("fifo");
+	struct pollfd opened = {.events = POLLIN};
 	pthread_t thread;
-	int result, fd;
+	int result;
 
 	ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+	opened.fd = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	ck_assert_int_ge(opened.fd, 0);
 	use_script("echo > $D/fifo; exec sleep 1000");
 	ck_assert_int_eq(exec_plugin_create(&plugin, NULL, &credentials, NULL), 0);
 	pthread_create(&thread, NULL, refresh_thread, &result);
-	/* Opens once the plugin has. */
-	fd = open(fifo, O_RDONLY | O_CLOEXEC);
-	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(poll(&opened, 1, 20000), 1);
 	credentials_cancel(credentials);
 	pthread_join(thread, NULL);
-	close(fd);
+	close(opened.fd);
 	ck_assert_int_eq(result, -ECANCELED);
 }
 END_TEST
