@@ -231,6 +231,8 @@ static void set_connection(struct http_exchange *exchange, const struct http_ser
 	 */
 	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, server->tls ? 1L : 0L);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	/* Who gives up does not wait for the resolver's thread (lib/asyn-thread.c). */
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MILLISECONDS);
 	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);

@@ -93,7 +93,7 @@ START_TEST (equal_times_keep_their_order) {
 	}
 	wait_for(100);
 	for (i = 0; i < 50; i++)
-		ck_assert_int_eq(strncmp(notes.order->str + 2 * i, "ab", 2), 0);
+		ck_assert_int_eq(strncmp(notes.order->str + (size_t)2 * i, "ab", 2), 0);
 }
 END_TEST
 
