@@ -5,17 +5,15 @@
 
 #include "cache/document_order.h"
 #include "cache/yaml_alias.h"
+#include "cache/yaml_input.h"
 #include "cache/yaml_value.h"
 #include "client/error.h"
 
 /*
- * libyaml looks through all open flow containers at every token, and through all %TAG directives at
- * every other: what would make that quadratic is refused. Block text has no such limit.
+ * libyaml looks through all open flow containers at every token: what would make that quadratic is
+ * refused. Block text has no such limit.
  */
 #define FLOW_WORK_MAX 100000000
-#define TAG_DIRECTIVES_MAX 64
-
-#define BYTE_ORDER_MARK "\xEF\xBB\xBF"
 
 /* A node of the tree and, with YAML_READ_STRICT, where its key stands. */
 struct marked_node {
@@ -52,8 +50,7 @@ struct reader {
 	size_t depth;
 	size_t flow_depth;
 	size_t flow_work;
-	const char *text;
-	size_t length;
+	struct yaml_input input;
 	bool strict;
 	GError **error;
 };
@@ -89,18 +86,6 @@ static int check(struct reader *reader, int result, const char *problem)
 	}
 }
 
-/* The reader's errors know the byte only. */
-static yaml_mark_t mark_of_offset(const struct reader *reader, size_t offset)
-{
-	yaml_mark_t mark = {0};
-
-	for (size_t i = 0; i < MIN(offset, reader->length); i++) {
-		mark.column = reader->text[i] == '\n' ? 0 : mark.column + 1;
-		mark.line += reader->text[i] == '\n';
-	}
-	return mark;
-}
-
 static int fail_parser(struct reader *reader)
 {
 	const yaml_parser_t *parser = &reader->parser;
@@ -110,7 +95,8 @@ static int fail_parser(struct reader *reader)
 	case YAML_MEMORY_ERROR:
 		return fail_at(reader, &parser->mark, EFBIG, "too large for the YAML parser");
 	case YAML_READER_ERROR:
-		mark = mark_of_offset(reader, parser->problem_offset);
+		yaml_input_position(
+			&reader->input, parser->problem_offset, &mark.line, &mark.column);
 		break;
 	default:
 		break;
@@ -459,56 +445,17 @@ static int read_stream(struct reader *reader)
 	return result < 0 ? result : read_rest(reader);
 }
 
-static bool has_byte_order_mark(const struct reader *reader)
-{
-	return reader->length >= 3 && memcmp(reader->text, BYTE_ORDER_MARK, 3) == 0;
-}
-
-/* How often what stands at the begin of a line. */
-static size_t count_lines(const struct reader *reader, const char *what)
-{
-	const char *at = reader->text, *end = at + reader->length;
-	size_t length = strlen(what), count = 0;
-
-	while ((at = memmem(at, (size_t)(end - at), what, length)) != NULL) {
-		/* The last bytes of CR, LF, NEL, LS and PS. */
-		if (at > reader->text && strchr("\r\n\x85\xA8\xA9", at[-1]) != NULL)
-			count++;
-		at += length;
-	}
-	return count;
-}
-
-static int check_text(const struct reader *reader)
-{
-	if (count_lines(reader, "%TAG") > TAG_DIRECTIVES_MAX) {
-		return error_set(reader->error, EFBIG, "line 1, column 1: more than %d %%TAG lines",
-			TAG_DIRECTIVES_MAX);
-	}
-	/* libyaml drops it from the value that begins there; goyaml does not. */
-	if (has_byte_order_mark(reader) || count_lines(reader, BYTE_ORDER_MARK) > 0) {
-		return error_set(reader->error, EINVAL,
-			"line 1, column 1: a line begins with a byte order mark");
-	}
-	return 0;
-}
-
 static int read_text(struct reader *reader)
 {
-	int result;
+	int result = yaml_input_check(&reader->input, reader->error);
 
-	if (has_byte_order_mark(reader)) {
-		reader->text += 3;
-		reader->length -= 3;
-	}
-	result = check_text(reader);
 	if (result < 0)
 		return result;
 	if (yaml_parser_initialize(&reader->parser) == 0)
 		return error_set(reader->error, EFBIG, "line 1, column 1: out of memory");
-	yaml_parser_set_input_string(
-		&reader->parser, (const unsigned char *)reader->text, reader->length);
 	yaml_parser_set_encoding(&reader->parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(
+		&reader->parser, (const unsigned char *)reader->input.text, reader->input.length);
 	reader->anchors = yaml_anchors_create(&reader->notes);
 	result = read_stream(reader);
 	if (reader->has_event)
@@ -525,8 +472,7 @@ int yaml_read(struct document *document, const char *text, size_t length, unsign
 	struct reader reader = {
 		.document = document,
 		.budget = {.decoded = 1}, /* the document itself */
-		.text = length > 0 ? text : "",
-		.length = length,
+		.input = yaml_input_of(text, length),
 		.strict = strict,
 		.node_size = strict ? sizeof(struct marked_node) : sizeof(struct document_node),
 		.error = error,
