@@ -18,6 +18,12 @@ struct loop *loop_create(GError **error);
  * from the client thread. NULL is fine.
  */
 void loop_destroy(struct loop *loop);
+/*
+ * References keep the struct, not the thread: that ends with loop_destroy. Whoever adds or cancels
+ * timers from jobs that may run after that holds one. Any thread.
+ */
+struct loop *loop_ref(struct loop *loop);
+struct loop *loop_unref(struct loop *loop); /* returns NULL; NULL is fine */
 
 /*
  * After at least milliseconds, posts job(data) to strand, once. Returns an id, never 0.

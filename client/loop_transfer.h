@@ -8,10 +8,6 @@
 
 #include "client/loop.h"
 
-/* References keep the struct, not the thread: that ends with loop_destroy. Any thread. */
-struct loop *loop_ref(struct loop *loop);
-struct loop *loop_unref(struct loop *loop); /* returns NULL; NULL is fine */
-
 /*
  * Runs job(data) on the client thread, in the order of posting. Any thread; never blocks. FALSE,
  * and nothing is posted, once loop_destroy has begun.

@@ -172,6 +172,9 @@ static void mount_detach(struct mount *mount)
 
 static void mount_finish(struct mount *mount)
 {
+	/* The jobs that are still queued when its thread ends may cancel timers. */
+	struct loop *loop = mount->loop != NULL ? loop_ref(mount->loop) : NULL;
+
 	if (mount->filesystem != NULL) {
 		for (guint i = 0; i < mount->filesystem->contexts->len; i++) {
 			struct context *context = g_ptr_array_index(mount->filesystem->contexts, i);
@@ -185,6 +188,7 @@ static void mount_finish(struct mount *mount)
 	if (mount->pool != NULL)
 		strand_pool_destroy(mount->pool);
 	filesystem_destroy(mount->filesystem);
+	loop_unref(loop);
 	if (mount->session != NULL)
 		fuse_session_destroy(mount->session);
 	g_ptr_array_unref(mount->connections);
