@@ -2,7 +2,7 @@
 
 #define CHUNK_MIN ((size_t)32 << 10)
 #define CHUNK_MAX ((size_t)1 << 20)
-#define ALIGN(size) (((size) + 7) & ~(size_t)7)
+#define ALIGN(size) (((size) + ARENA_GAP + 7) & ~(size_t)7)
 
 void arena_init(struct arena *arena, size_t keep, size_t limit)
 {
@@ -14,6 +14,7 @@ static void free_chunks(struct arena_chunk *chunk)
 	while (chunk != NULL) {
 		struct arena_chunk *next = chunk->next;
 
+		ARENA_OPEN(chunk->bytes, chunk->size);
 		g_free(chunk);
 		chunk = next;
 	}
@@ -31,6 +32,7 @@ static void enter(struct arena *arena, struct arena_chunk *chunk)
 	arena->taken += chunk->size;
 	arena->at = chunk->bytes;
 	arena->end = chunk->bytes + chunk->size;
+	ARENA_CLOSE(chunk->bytes, chunk->size);
 }
 
 void arena_reset(struct arena *arena)
@@ -78,6 +80,7 @@ void *arena_extend(struct arena *arena, size_t size)
 	}
 	enter(arena, chunk);
 	arena->at += rounded;
+	ARENA_OPEN(chunk->bytes, size);
 	return chunk->bytes;
 }
 
@@ -91,4 +94,5 @@ void arena_release(struct arena *arena, struct arena_mark mark)
 	arena->at = mark.at;
 	arena->end = mark.current->bytes + mark.current->size;
 	arena->taken = mark.taken;
+	ARENA_CLOSE(arena->at, (size_t)(arena->end - arena->at));
 }

@@ -6,6 +6,26 @@
 #include <glib.h>
 #include <stddef.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define ARENA_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARENA_SANITIZED
+#endif
+#endif
+
+/* With AddressSanitizer, what is not handed out may not be touched, and pieces do not adjoin. */
+#ifdef ARENA_SANITIZED
+#include <sanitizer/asan_interface.h>
+#define ARENA_GAP 8
+#define ARENA_OPEN(at, size) ASAN_UNPOISON_MEMORY_REGION(at, size)
+#define ARENA_CLOSE(at, size) ASAN_POISON_MEMORY_REGION(at, size)
+#else
+#define ARENA_GAP 0
+#define ARENA_OPEN(at, size) ((void)0)
+#define ARENA_CLOSE(at, size) ((void)0)
+#endif
+
 struct arena_chunk {
 	struct arena_chunk *next;
 	size_t size; /* of bytes */
@@ -41,10 +61,12 @@ static inline void *arena_allocate(struct arena *arena, size_t size)
 {
 	char *at = arena->at;
 
-	if (G_UNLIKELY(size > (size_t)(arena->end - at)))
+	if (G_UNLIKELY(size > (size_t)(arena->end - at) ||
+		       size + ARENA_GAP > (size_t)(arena->end - at)))
 		return arena_extend(arena, size);
 	/* Chunks end on an aligned address, so rounding up stays within. */
-	arena->at = at + ((size + 7) & ~(size_t)7);
+	arena->at = at + ((size + ARENA_GAP + 7) & ~(size_t)7);
+	ARENA_OPEN(at, size);
 	return at;
 }
 

@@ -155,7 +155,7 @@ START_TEST (limit) {
 	while (document_new(document, DOCUMENT_NULL) != NULL)
 		count++;
 	ck_assert_uint_le(count, 100000 / sizeof(struct document_node));
-	ck_assert_uint_ge(count, 90000 / sizeof(struct document_node));
+	ck_assert_uint_ge(count, 90000 / (sizeof(struct document_node) + ARENA_GAP));
 	document_reset(document);
 	ck_assert_ptr_nonnull(document_new(document, DOCUMENT_NULL));
 	ck_assert_ptr_null(arena_allocate(&document->arena, 100001));
