@@ -1,0 +1,273 @@
+#!/usr/bin/env python3
+"""Time kubefs against tmpfs, kubectl and a raw LIST, all in the same run.
+
+    tests/bench/bench.py [--pods 10000] [--kubefs PATH]
+
+Starts a control plane and fills it with kwok pods. Prints a table with
+ratios; what is to be reached stands beside each. It never fails for a slow figure.
+"""
+
+import argparse
+import base64
+import contextlib
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "cluster"))
+
+import build  # noqa: E402
+from api import Api  # noqa: E402
+from cluster import Cluster, populate_pods  # noqa: E402
+
+PASSES = 5
+UPDATES = 200
+ABSENT = "no-pod-says-this"
+
+
+def row(what, value, ratio="", target="", verdict=""):
+    print(f"{what:<50} {value:>14} {ratio:>22} {target:>14} {verdict}", flush=True)
+
+
+def judge(what, value, ratio, reference, limit, at_least=False):
+    met = ratio >= limit if at_least else ratio <= limit
+    row(what, value, f"{ratio:.2f} x {reference}", f"{'>=' if at_least else '<='} {limit:g}", "met" if met else "MISSED")
+
+
+def timed(*command, cwd=None, ok=(0,)):
+    """Seconds that a program takes, its output thrown away."""
+    begin = time.perf_counter()
+    done = subprocess.run(command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    seconds = time.perf_counter() - begin
+    if done.returncode not in ok:
+        sys.exit(f"{' '.join(map(str, command))}: {done.stderr.decode(errors='replace').strip()}")
+    return seconds
+
+
+def median(*command, passes=PASSES, ok=(0,)):
+    return statistics.median(timed(*command, ok=ok) for _ in range(passes))
+
+
+def grep(folder):
+    return ("grep", "-r", ABSENT, str(folder))
+
+
+class Mount:
+    """A running kubefs in the foreground."""
+
+    def __init__(self, kubefs, kubeconfig, *options):
+        self.point = Path(tempfile.mkdtemp(prefix="kubefs-bench-"))
+        self.process = subprocess.Popen(
+            [kubefs, "-f", "--kubeconfig", kubeconfig, *options, self.point], stderr=subprocess.PIPE)
+        while not os.path.ismount(self.point):
+            if self.process.poll() is not None:
+                sys.exit(f"kubefs: {self.process.stderr.read().decode()}")
+            time.sleep(0.001)
+
+    def resident(self):
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        return 0
+
+    def close(self):
+        subprocess.run(["fusermount3", "-u", self.point], check=True)
+        self.process.wait()
+        self.point.rmdir()
+
+
+def slab_bytes():
+    """What the kernel's inodes, dentries and page tree nodes take."""
+    names = ("fuse_inode", "dentry", "radix_tree_node")
+    total = 0
+    for line in Path("/proc/slabinfo").read_text().splitlines():
+        fields = line.split()
+        if fields[0] in names:
+            total += int(fields[1]) * int(fields[3])
+    return total
+
+
+def pods_folder(mount):
+    """The namespaces that hold the pods."""
+    return mount.point / "namespaces"
+
+
+def cold_start(kubefs, kubeconfig):
+    """Seconds from mount to the last byte of a grep over all pods."""
+    begin = time.perf_counter()
+    mount = Mount(kubefs, kubeconfig, "-o", "ro")
+    timed("sh", "-c", f"grep -r {ABSENT} {pods_folder(mount)}/*/pods", ok=(1,))
+    seconds = time.perf_counter() - begin
+    mount.close()
+    return seconds
+
+
+def bench_cold(kubefs, cluster_kubeconfig, kubectl, raw_list):
+    raw = statistics.median(raw_list() for _ in range(3))
+    row("LIST of pods as JSON (curl)", f"{raw:.2f} s")
+    ours = statistics.median(cold_start(kubefs, cluster_kubeconfig) for _ in range(3))
+    theirs = timed("sh", "-c", f"{kubectl} --kubeconfig {cluster_kubeconfig} get pods -A -o yaml | grep {ABSENT}", ok=(1,))
+    row("kubectl get pods -A -o yaml | grep", f"{theirs:.2f} s")
+    judge("cold grep -r over the pods, mount included", f"{ours:.2f} s", ours / raw, "raw LIST", 2.5)
+    judge("", "", theirs / ours, "faster than kubectl", 8, at_least=True)
+
+
+def bench_warm(mount, copy, name, limit):
+    pods = pods_folder(mount)
+    timed(*grep(pods), ok=(1,))
+    ours = median(*grep(pods), ok=(1,))
+    theirs = median(*grep(copy), ok=(1,))
+    judge(f"grep -r, warm, {name}", f"{ours * 1000:.0f} ms", ours / theirs, f"tmpfs ({theirs * 1000:.0f} ms)", limit)
+
+
+def bench_tree(mount, copy):
+    for what, command in (("ls -lR", ("ls", "-lR")), ("find -size", ("find",))):
+        tail = ("-size", "+1000k") if command[0] == "find" else ()
+        timed(*command, pods_folder(mount), *tail)
+        ours = median(*command, pods_folder(mount), *tail)
+        theirs = median(*command, copy, *tail)
+        judge(f"{what}, warm, ro", f"{ours * 1000:.0f} ms", ours / theirs, f"tmpfs ({theirs * 1000:.0f} ms)", 1.5)
+
+
+def bench_memory(kubefs, kubeconfig):
+    """Of a mount on which only the pods were read."""
+    before = slab_bytes()
+    mount = Mount(kubefs, kubeconfig, "-o", "ro")
+    timed("sh", "-c", f"grep -r {ABSENT} {pods_folder(mount)}/*/pods", ok=(1,))
+    files = [p for p in pods_folder(mount).glob("*/pods/*.yaml")]
+    yaml = sum(p.stat().st_size for p in files)
+    resident = mount.resident()
+    slab = slab_bytes() - before
+    row("YAML served", f"{yaml / 1e6:.1f} MB", f"{len(files)} files")
+    judge("resident memory", f"{resident / 1e6:.1f} MB", resident / (2 * yaml + 20e6), "(2 x YAML + 20 MB)", 1)
+    row("", "", f"{resident / yaml:.2f} x YAML")
+    row("kernel slab beside it", f"{slab / 1e6:.1f} MB", f"{slab / max(len(files), 1):.0f} bytes/file")
+    mount.close()
+
+
+def visible_after(api, path, read, number):
+    """Seconds from the acknowledged update until read() shows it."""
+    api("PATCH", path, {"data": {"number": str(number)}}, content_type="application/merge-patch+json")
+    begin = time.perf_counter()
+    while not read(number):
+        pass
+    return time.perf_counter() - begin
+
+
+def bench_update(api, mount, kubectl, kubeconfig):
+    path = "/api/v1/namespaces/default/configmaps/bench"
+    api("POST", "/api/v1/namespaces/default/configmaps",
+                {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bench"}, "data": {"number": "0"}})
+    file = mount.point / "namespaces/default/configmaps/bench.yaml"
+    file.read_bytes()
+    ours = [visible_after(api, path, lambda n: b'number: "%d"' % n in file.read_bytes(), n)
+            for n in range(1, UPDATES)]
+    watch = subprocess.Popen(
+        [kubectl, "--kubeconfig", kubeconfig, "get", "configmap", "bench", "-w", "-o", "jsonpath={.data.number}{'\\n'}"],
+        stdout=subprocess.PIPE, text=True)
+    seen = []
+    lines = threading.Condition()
+
+    def follow():
+        for line in watch.stdout:
+            with lines:
+                seen.append(line.strip())
+                lines.notify_all()
+
+    threading.Thread(target=follow, daemon=True).start()
+    with lines:
+        lines.wait_for(lambda: seen, timeout=10)
+
+    def shown(number):
+        with lines:
+            return lines.wait_for(lambda: str(number) in seen, timeout=10)
+
+    theirs = [visible_after(api, path, shown, UPDATES + n) for n in range(UPDATES)]
+    watch.terminate()
+    api("DELETE", path)
+    mine, other = statistics.median(ours) * 1000, statistics.median(theirs) * 1000
+    worst = sorted(ours)[int(len(ours) * 0.99)] * 1000
+    row("update acknowledged, then in kubectl get -w", f"{other:.2f} ms")
+    row("update acknowledged, then in cat", f"{mine:.2f} ms", f"p99 {worst:.2f} ms", "< 2 ms",
+        "met" if mine < 2 else "MISSED")
+
+
+class Running:
+    """What a bench needs of a cluster that was started elsewhere."""
+
+    def __init__(self, directory):
+        files = Path(directory) / "cluster"
+        config = (files / "admin-token.kubeconfig").read_text()
+        self.kubeconfig = files / "admin.kubeconfig"
+        self.server = re.search(r'server: "?([^"\s]+)', config).group(1)
+        self.admin_token = re.search(r'token: "?([^"\s]+)', config).group(1)
+        self.ca_file = files / "ca.pem"
+        authority = re.search(r'certificate-authority-data: "?([^"\s]+)', config).group(1)
+        self.ca_file.write_bytes(base64.b64decode(authority))
+        self.bin = Path("~/.cache/kubefs/current/bin").expanduser()
+        self.api = Api(self.server, self.ca_file, self.admin_token)
+
+
+@contextlib.contextmanager
+def target(arguments):
+    if arguments.running:
+        yield Running(arguments.running)
+        return
+    with Cluster(nodes=20) as cluster:
+        print(f"creating {arguments.pods} pods ...", flush=True)
+        populate_pods(cluster, arguments.pods, 20)
+        yield cluster
+
+
+def find_kubefs(given):
+    if given:
+        return given
+    folder = Path(os.environ.get("KUBEFS_BUILD", HERE.parent.parent / "build"))
+    program = folder / "kubefs/kubefs"
+    if not program.exists():
+        subprocess.run(["meson", "setup", "--buildtype=release", folder, HERE.parent.parent], check=True)
+    subprocess.run(["ninja", "-C", folder, "kubefs/kubefs"], check=True, stdout=subprocess.DEVNULL)
+    return str(program)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pods", type=int, default=10000)
+    parser.add_argument("--kubefs", help="the program; else it is built")
+    parser.add_argument("--running", metavar="DIR", help="a cluster of `cluster.py up --dir DIR --pods N` instead")
+    arguments = parser.parse_args()
+    kubefs = find_kubefs(arguments.kubefs)
+    with target(arguments) as cluster, tempfile.TemporaryDirectory(dir="/dev/shm") as copy:
+        kubeconfig = str(cluster.kubeconfig)
+        kubectl = str(Path(cluster.bin) / "kubectl")
+
+        def raw_list():
+            return timed("curl", "-sf", "--http2", "-A", "kubefs-bench", "--cacert", cluster.ca_file,
+                         "-H", f"Authorization: Bearer {cluster.admin_token}",
+                         f"{cluster.server}/api/v1/pods?resourceVersion=0")
+
+        row("what", "figure", "ratio", "to reach")
+        bench_cold(kubefs, kubeconfig, kubectl, raw_list)
+        bench_memory(kubefs, kubeconfig)
+        mount = Mount(kubefs, kubeconfig, "-o", "ro")
+        timed(*grep(pods_folder(mount)), ok=(1,))
+        shutil.copytree(pods_folder(mount), copy, dirs_exist_ok=True, symlinks=True)
+        bench_warm(mount, copy, "ro", 1.5)
+        bench_tree(mount, copy)
+        mount.close()
+        mount = Mount(kubefs, kubeconfig)
+        bench_warm(mount, copy, "rw", 5)
+        bench_update(cluster.api, mount, kubectl, kubeconfig)
+        mount.close()
+
+
+if __name__ == "__main__":
+    main()
