@@ -53,7 +53,12 @@ struct http_request {
 				 (watches) */
 	unsigned int idle_timeout; /* milliseconds without a byte once started, ends it with
 				      ETIMEDOUT; 0: none */
-	gboolean repeatable; /* may be sent again after 429, 5xx or a lost connection */
+	/*
+	 * May be sent again after 429, 5xx or a lost connection. What may not ends with EIO when a
+	 * connection is lost under it, also when libcurl alone would know that a repeat is safe
+	 * (REFUSED_STREAM, GOAWAY); http_result.connected says whether it may have arrived.
+	 */
+	gboolean repeatable;
 };
 
 /* The head of a 2xx response. Strings are valid during the call. */

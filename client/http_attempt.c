@@ -344,6 +344,11 @@ static void request_failed(struct http_exchange *exchange)
 		end_request(exchange);
 }
 
+static gboolean is_success(int status)
+{
+	return status >= 200 && status < 300;
+}
+
 static void on_transfer_done(struct loop_transfer *transfer, CURLcode code)
 {
 	struct http_exchange *exchange = (struct http_exchange *)transfer;
@@ -351,14 +356,16 @@ static void on_transfer_done(struct loop_transfer *transfer, CURLcode code)
 	struct http_result result = {.status = response->status, .message = ""};
 
 	exchange->state = HTTP_STATE_NEW;
-	if (code == CURLE_WRITE_ERROR && response->too_long)
+	/* A refusal is one, however its explanation ends: a body that is too big gets it in the
+	 * middle. */
+	if (response->complete && !is_success(response->status))
 		code = CURLE_OK;
 	/* libcurl takes a head that was cut after its first line for a whole one. */
 	if (code == CURLE_OK && !response->complete)
 		code = CURLE_GOT_NOTHING;
 	if (code != CURLE_OK)
 		on_transfer_failed(exchange, code);
-	else if (response->status < 200 || response->status >= 300)
+	else if (!is_success(response->status))
 		request_failed(exchange);
 	else
 		end(exchange, &result);

@@ -156,8 +156,10 @@ static const char *failure_words(const struct http_exchange *exchange)
 	case CURLE_OUT_OF_MEMORY:
 		return "out of memory";
 	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_WEIRD_SERVER_REPLY:
+		return "the answer is not HTTP";
 	case CURLE_URL_MALFORMAT:
-		return "no such request";
+		return "the URL cannot be used";
 	default:
 		return exchange->connected ? "the connection was lost" : "no connection";
 	}
@@ -176,10 +178,11 @@ static int failure_errnum(CURLcode code)
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+	case CURLE_WEIRD_SERVER_REPLY:
 		return EPROTO;
 	case CURLE_OUT_OF_MEMORY:
 		return ENOMEM;
-	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_URL_MALFORMAT:
 		return EINVAL;
 	default:

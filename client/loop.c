@@ -218,6 +218,7 @@ static void *run(void *data)
 	struct epoll_event events[EVENTS_MAX];
 
 	current = loop;
+	pthread_setname_np(pthread_self(), "client");
 	while (!is_stopping(loop)) {
 		int count = epoll_wait(loop->epoll, events, EVENTS_MAX, wait_time(loop));
 

@@ -1,9 +1,9 @@
 /*
- * Sends GETs through client/http.h to the server of a kubeconfig's current context, for tests and
- * measurements against real servers.
+ * Sends GETs, or POSTs of a file's JSON, through client/http.h to the server of a kubeconfig's
+ * current context, for tests and measurements against real servers.
  *
  *   http_probe [--lane=request|list|watch|all] [--count=N] [--interval=MS] [--delay=US]
- *       [--timeout=MS] [--idle-timeout=MS] [--cancel=MS] KUBECONFIG PATH
+ *       [--timeout=MS] [--idle-timeout=MS] [--cancel=MS] [--post=FILE] KUBECONFIG PATH
  *
  * --count requests go out at once, or one each --interval. --delay slows the body handler of the
  * first one down, --cancel ends what is still under way. One JSON line an exchange when it ends,
@@ -20,13 +20,14 @@
 #include "client/kubeconfig.h"
 
 struct options {
-	const char *lane;
+	char *lane; /* or NULL */
 	int count;
 	int interval;
 	int delay;
 	int timeout;
 	int idle_timeout;
 	int cancel;
+	char *post; /* or NULL */
 };
 
 struct probe {
@@ -161,8 +162,17 @@ static void send_all(struct probe *probe, struct http_client *client, struct str
 		.timeout = (unsigned int)options->timeout,
 		.idle_timeout = (unsigned int)options->idle_timeout,
 		.repeatable = TRUE};
+	g_autoptr(GBytes) body = NULL;
+	char *text;
+	gsize length;
 	int i;
 
+	if (options->post != NULL && g_file_get_contents(options->post, &text, &length, NULL)) {
+		body = g_bytes_new_take(text, length);
+		request.method = "POST";
+		request.body = body;
+		request.repeatable = FALSE;
+	}
 	for (i = 0; i < options->count; i++) {
 		struct strand *strand = strand_create(pool);
 
@@ -240,6 +250,7 @@ int main(int argc, char **argv)
 		{"delay", 0, 0, G_OPTION_ARG_INT, &options->delay, NULL, NULL},
 		{"timeout", 0, 0, G_OPTION_ARG_INT, &options->timeout, NULL, NULL},
 		{"idle-timeout", 0, 0, G_OPTION_ARG_INT, &options->idle_timeout, NULL, NULL},
+		{"post", 0, 0, G_OPTION_ARG_FILENAME, &options->post, NULL, NULL},
 		{"cancel", 0, 0, G_OPTION_ARG_INT, &options->cancel, NULL, NULL}, {NULL}};
 	g_autoptr(GOptionContext) context = g_option_context_new("KUBECONFIG PATH");
 	int result;
@@ -249,6 +260,8 @@ int main(int argc, char **argv)
 		return 2;
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	result = connect_and_run(&probe, argv[1], argv[2]);
+	g_free(options->lane);
+	g_free(options->post);
 	curl_global_cleanup();
 	return result;
 }

@@ -188,6 +188,20 @@ START_TEST (answers_cut_at_every_byte) {
 }
 END_TEST
 
+START_TEST (another_protocol_is_an_error) {
+	struct scripted_answer answer = {
+		.bytes = "SSH-2.0-OpenSSH_9.2p1\r\n", .end = SCRIPTED_STALL};
+	struct call call;
+
+	scripted_server_add(fixture.server, &answer);
+	fixture_connect(&fixture);
+	call_get(&call, &fixture, "/");
+	ck_assert_int_eq(call.errnum, EPROTO);
+	call_assert_message(&call, &fixture, "the answer is not HTTP");
+	call_finish(&call);
+}
+END_TEST
+
 START_TEST (reset_in_the_middle_is_an_error) {
 	struct scripted_answer answer = {
 		.bytes = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc",
@@ -575,6 +589,22 @@ START_TEST (long_error_bodies_are_cut_off) {
 }
 END_TEST
 
+START_TEST (a_refusal_counts_however_its_body_ends) {
+	struct scripted_answer cut = {
+		.bytes = "HTTP/1.1 413 Too Large\r\nContent-Length: 50\r\n\r\n{\"kind\"",
+		.end = SCRIPTED_RESET};
+	struct call call;
+
+	scripted_server_add(fixture.server, &cut);
+	fixture_connect(&fixture);
+	call_get(&call, &fixture, "/");
+	ck_assert_int_eq(call.errnum, EFBIG);
+	ck_assert_int_eq(call.status, 413);
+	ck_assert_uint_eq(scripted_server_requests(fixture.server), 1);
+	call_finish(&call);
+}
+END_TEST
+
 START_TEST (impersonation_is_sent) {
 	struct connection_impersonation *impersonation = &fixture.connection->impersonation;
 	struct connection_extra *extra = g_new0(struct connection_extra, 1);
@@ -796,6 +826,7 @@ static void add_tests(TCase *all)
 	tcase_add_test(all, informational_heads_are_skipped);
 	tcase_add_test(all, bytes_of_a_stream_come_at_once);
 	tcase_add_test(all, answers_cut_at_every_byte);
+	tcase_add_test(all, another_protocol_is_an_error);
 	tcase_add_test(all, reset_in_the_middle_is_an_error);
 	tcase_add_test(all, stalled_stream_ends_by_the_idle_timeout);
 	tcase_add_test(all, silence_before_the_head_ends_by_either_timeout);
@@ -813,6 +844,7 @@ static void add_tests(TCase *all)
 	tcase_add_test(all, lanes_have_connections_of_their_own);
 	tcase_add_test(all, errors_say_what_the_server_says);
 	tcase_add_test(all, long_error_bodies_are_cut_off);
+	tcase_add_test(all, a_refusal_counts_however_its_body_ends);
 	tcase_add_test(all, impersonation_is_sent);
 	tcase_add_test(all, warnings_are_handed_on);
 	tcase_add_test(all, compressed_bodies_are_inflated);
