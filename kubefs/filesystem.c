@@ -36,6 +36,8 @@ void filesystem_attach(struct filesystem *filesystem, struct fuse_session *sessi
 	filesystem->nodes = node_table_create(&root);
 	filesystem->session = session;
 	filesystem->notifier = notifier_create(session);
+	filesystem->staleness =
+		staleness_create(filesystem->notifier, filesystem->loop, filesystem->strand);
 }
 
 void filesystem_quiesce(struct filesystem *filesystem)
@@ -49,6 +51,7 @@ void filesystem_destroy(struct filesystem *filesystem)
 	if (filesystem == NULL)
 		return;
 	parking_destroy(filesystem->parking);
+	staleness_destroy(filesystem->staleness);
 	notifier_destroy(filesystem->notifier);
 	node_table_destroy(filesystem->nodes);
 	g_ptr_array_unref(filesystem->contexts);

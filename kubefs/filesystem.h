@@ -12,6 +12,7 @@
 #include "kubefs/node.h"
 #include "kubefs/notifier.h"
 #include "kubefs/request.h"
+#include "kubefs/staleness.h"
 
 struct fuse_session;
 
@@ -31,6 +32,7 @@ struct filesystem {
 	gboolean zero_message_opendir;
 	struct node_table *nodes;
 	struct notifier *notifier;
+	struct staleness *staleness;
 	struct parking *parking;
 	struct journal *journal;
 	struct fuse_session *session;

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "client/error.h"
-#include "client/loop.h"
 #include "kubefs/attributes.h"
 #include "kubefs/escape.h"
 #include "kubefs/lookup.h"
@@ -358,31 +357,6 @@ static gboolean visit_earlier(void *data, uint64_t sequence, struct snapshot *sn
 	return TRUE;
 }
 
-static void on_stale(void *data)
-{
-	void **both = data;
-	struct filesystem *filesystem = both[0];
-	struct node *node NODE_CLEANUP = both[1];
-
-	notifier_listing(filesystem->notifier, node->id);
-	g_free(both);
-}
-
-/*
- * Nobody tells what changes here, and on a zero-message mount the kernel caches every listing: it
- * is told to forget this one soon.
- */
-static void forget_soon(struct listing *listing)
-{
-	struct filesystem *filesystem = listing->request->filesystem;
-	void **both = g_new(void *, 2);
-
-	both[0] = filesystem;
-	both[1] = node_ref(listing->request->node);
-	loop_timer_add(filesystem->loop, (uint64_t)(LAYOUT_POLLED * 1000), filesystem->strand,
-		on_stale, both);
-}
-
 static int list_objects(
 	struct listing *listing, uint64_t after, collection_wait wait, void *data, GError **error)
 {
@@ -399,7 +373,7 @@ static int list_objects(
 		collection_each(collection, key->namespace, 0, visit_earlier, listing);
 	collection_each(collection, key->namespace, after, visit_object, listing);
 	if (collection_must_poll(collection))
-		forget_soon(listing);
+		staleness_add(listing->request->filesystem->staleness, listing->request->node->id);
 	collection_unref(collection);
 	return 0;
 }
