@@ -474,6 +474,34 @@ START_TEST (moves_on_to_a_server_that_answers_and_stays) {
 }
 END_TEST
 
+/* Takes the time of a connect: this one never ends its TLS handshake. */
+START_TEST (moves_on_from_a_server_that_stays_silent) {
+	struct scripted_server *silent = scripted_server_create();
+	const char *url = scripted_server_url(silent);
+	g_autofree char *secure = g_strconcat("https", url + strlen("http"), NULL);
+	struct http_request request = {.method = "PUT", .path = "/"};
+	struct call calls[3];
+	int i;
+
+	g_ptr_array_insert(fixture.connection->servers, 0, g_strdup(secure));
+	respond_many(G_N_ELEMENTS(calls), "200 OK", "");
+	fixture_connect(&fixture);
+	for (i = 0; i < (int)G_N_ELEMENTS(calls); i++) {
+		call_init(&calls[i], &fixture);
+		call_start(&calls[i], &fixture, &request);
+	}
+	g_usleep(3 * G_USEC_PER_SEC); /* a call waits 10 s by itself */
+	for (i = 0; i < (int)G_N_ELEMENTS(calls); i++) {
+		call_wait(&calls[i]);
+		ck_assert_msg(calls[i].errnum == 0, "%s", calls[i].message);
+		call_finish(&calls[i]);
+	}
+	assert_requests(G_N_ELEMENTS(calls));
+	ck_assert_str_eq(http_client_server(fixture.client), scripted_server_url(fixture.server));
+	scripted_server_destroy(silent);
+}
+END_TEST
+
 START_TEST (no_server_answers) {
 	struct call call;
 
@@ -513,6 +541,7 @@ static void add_tests(TCase *all)
 	tcase_add_test(all, lost_connection_repeats_no_write);
 	tcase_add_test(all, lost_reused_connection_repeats_no_write);
 	tcase_add_test(all, moves_on_to_a_server_that_answers_and_stays);
+	tcase_add_test(all, moves_on_from_a_server_that_stays_silent);
 	tcase_add_test(all, no_server_answers);
 }
 
