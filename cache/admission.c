@@ -1,4 +1,5 @@
 #include "cache/admission.h"
+#include "client/lock.h"
 
 struct ticket {
 	struct strand *strand;
@@ -7,7 +8,7 @@ struct ticket {
 };
 
 struct admission {
-	GMutex lock;
+	pthread_mutex_t lock;
 	unsigned int free;
 	GQueue waiting; /* of struct ticket * */
 };
@@ -16,7 +17,7 @@ struct admission *admission_create(unsigned int places)
 {
 	struct admission *admission = g_new0(struct admission, 1);
 
-	g_mutex_init(&admission->lock);
+	pthread_mutex_init(&admission->lock, NULL);
 	g_queue_init(&admission->waiting);
 	admission->free = places;
 	return admission;
@@ -27,13 +28,13 @@ void admission_destroy(struct admission *admission)
 	if (admission == NULL)
 		return;
 	g_assert(g_queue_is_empty(&admission->waiting));
-	g_mutex_clear(&admission->lock);
+	pthread_mutex_destroy(&admission->lock);
 	g_free(admission);
 }
 
 void admission_enter(struct admission *admission, struct strand *strand, strand_job job, void *data)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&admission->lock);
+	LOCK_GUARD(&admission->lock);
 	struct ticket *ticket;
 
 	if (admission->free > 0) {
@@ -48,7 +49,7 @@ void admission_enter(struct admission *admission, struct strand *strand, strand_
 
 void admission_leave(struct admission *admission)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&admission->lock);
+	LOCK_GUARD(&admission->lock);
 	struct ticket *ticket = g_queue_pop_head(&admission->waiting);
 
 	if (ticket == NULL) {

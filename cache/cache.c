@@ -6,6 +6,7 @@
 #include "cache/discovery.h"
 #include "cache/permissions.h"
 #include "client/error.h"
+#include "client/lock.h"
 
 /* How often idle collections are looked for. */
 #define SWEEP_MS 15000
@@ -19,7 +20,7 @@ struct cache {
 	struct strand *strand; /* the sweep's */
 	gint64 changes; /* atomic */
 	char *where;
-	GMutex lock; /* guards all below */
+	pthread_mutex_t lock; /* guards all below */
 	GHashTable *collections; /* key (owned) -> struct collection * (owned) */
 	uint64_t timer;
 	gboolean stopped;
@@ -74,7 +75,7 @@ static void unref_collection(void *collection)
 
 GPtrArray *cache_collections(struct cache *cache)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&cache->lock);
+	LOCK_GUARD(&cache->lock);
 	GPtrArray *all = g_ptr_array_new_with_free_func(unref_collection);
 	GHashTableIter iter;
 	void *collection;
@@ -98,9 +99,9 @@ static void on_catalog_changed(void *data, struct catalog *old, struct catalog *
 	struct cache *cache = data;
 
 	count_change(cache);
-	g_mutex_lock(&cache->lock);
+	pthread_mutex_lock(&cache->lock);
 	g_hash_table_foreach_remove(cache->collections, has_vanished, new);
-	g_mutex_unlock(&cache->lock);
+	pthread_mutex_unlock(&cache->lock);
 	cache->options.handlers->catalog_changed(cache->options.data, cache, old, new);
 }
 
@@ -173,7 +174,7 @@ struct cache *cache_create(const struct cache_options *options)
 	cache->where = g_strdup(options->source->ops->where(options->source));
 	cache->admission = admission_create(CACHE_LISTS_MAX);
 	cache->strand = strand_create(options->pool);
-	g_mutex_init(&cache->lock);
+	pthread_mutex_init(&cache->lock, NULL);
 	cache->collections =
 		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, stop_collection);
 	cache->health = health_create(
@@ -188,9 +189,9 @@ struct cache *cache_create(const struct cache_options *options)
 	});
 	cache->permissions =
 		permissions_create(options->source, options->pool, on_permissions_changed, cache);
-	g_mutex_lock(&cache->lock);
+	pthread_mutex_lock(&cache->lock);
 	schedule_sweep(cache);
-	g_mutex_unlock(&cache->lock);
+	pthread_mutex_unlock(&cache->lock);
 	return cache;
 }
 
@@ -198,13 +199,13 @@ void cache_stop(struct cache *cache)
 {
 	GHashTable *collections;
 
-	g_mutex_lock(&cache->lock);
+	pthread_mutex_lock(&cache->lock);
 	cache->stopped = TRUE;
 	loop_timer_cancel(cache->options.loop, cache->timer);
 	collections = g_steal_pointer(&cache->collections);
 	cache->collections =
 		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, stop_collection);
-	g_mutex_unlock(&cache->lock);
+	pthread_mutex_unlock(&cache->lock);
 	health_stop(cache->health);
 	discovery_stop(cache->discovery);
 	permissions_stop(cache->permissions);
@@ -222,7 +223,7 @@ void cache_destroy(struct cache *cache)
 	health_unref(cache->health);
 	strand_unref(cache->strand);
 	admission_destroy(cache->admission);
-	g_mutex_clear(&cache->lock);
+	pthread_mutex_destroy(&cache->lock);
 	g_free(cache->where);
 	g_free(cache);
 }
@@ -262,7 +263,7 @@ static guint count_named(struct cache *cache)
 static int get_collection(struct cache *cache, struct resource *resource, const char *namespace,
 	const char *name, struct collection **ret, GError **error)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&cache->lock);
+	LOCK_GUARD(&cache->lock);
 	g_autofree char *key = make_key(resource, namespace, name);
 	struct collection *collection = g_hash_table_lookup(cache->collections, key);
 
@@ -359,7 +360,7 @@ int cache_find(struct cache *cache, struct resource *resource, const char *names
 struct timespec cache_changed(
 	struct cache *cache, const struct resource *resource, const char *namespace)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&cache->lock);
+	LOCK_GUARD(&cache->lock);
 	g_autofree char *all = make_key(resource, NULL, NULL);
 	g_autofree char *one = make_key(resource, namespace, NULL);
 	struct collection *collection = g_hash_table_lookup(cache->collections, all);
@@ -384,7 +385,7 @@ static gboolean is_idle(struct cache *cache, struct collection *collection)
 
 void cache_retire(struct cache *cache, struct collection *collection)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&cache->lock);
+	LOCK_GUARD(&cache->lock);
 	const struct source_scope *scope = collection_scope(collection);
 	g_autofree char *key = make_key(scope->resource, scope->namespace, scope->name);
 
@@ -407,10 +408,10 @@ static void run_sweep(void *data)
 		if (is_idle(cache, collection))
 			cache->options.handlers->retiring(cache->options.data, cache, collection);
 	}
-	g_mutex_lock(&cache->lock);
+	pthread_mutex_lock(&cache->lock);
 	if (!cache->stopped)
 		schedule_sweep(cache);
-	g_mutex_unlock(&cache->lock);
+	pthread_mutex_unlock(&cache->lock);
 }
 
 gboolean cache_is_away(struct cache *cache, gint64 *ret_since, char **ret_message)

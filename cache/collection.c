@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "client/error.h"
+#include "client/lock.h"
 
 enum state {
 	STATE_NEW, /* nobody looked yet */
@@ -25,7 +26,7 @@ struct collection {
 	struct collection_options options;
 	struct strand *strand;
 	struct reflector *reflector;
-	GMutex lock; /* guards all below */
+	pthread_mutex_t lock; /* guards all below */
 	struct store *store;
 	enum state state;
 	gboolean refreshing; /* a polled list is under way */
@@ -43,7 +44,7 @@ static void unlock_and_wake(struct collection *collection)
 	GArray *waiters = g_steal_pointer(&collection->waiters);
 
 	collection->waiters = g_array_new(FALSE, FALSE, sizeof(struct waiter));
-	g_mutex_unlock(&collection->lock);
+	pthread_mutex_unlock(&collection->lock);
 	for (guint i = 0; i < waiters->len; i++) {
 		struct waiter *waiter = &g_array_index(waiters, struct waiter, i);
 
@@ -56,9 +57,9 @@ static void on_list_begun(void *data)
 {
 	struct collection *collection = data;
 
-	g_mutex_lock(&collection->lock);
+	pthread_mutex_lock(&collection->lock);
 	store_sweep_begin(collection->store);
-	g_mutex_unlock(&collection->lock);
+	pthread_mutex_unlock(&collection->lock);
 }
 
 static gboolean on_known(void *data, const struct snapshot_key *key)
@@ -67,14 +68,14 @@ static gboolean on_known(void *data, const struct snapshot_key *key)
 	struct snapshot *stored;
 	gboolean same;
 
-	g_mutex_lock(&collection->lock);
+	pthread_mutex_lock(&collection->lock);
 	stored = store_find(collection->store, key->namespace, key->name);
 	/* Aggregated resources such as metrics may carry no version: they always count as new. */
 	same = stored != NULL && key->version[0] != '\0' &&
 	       strcmp(stored->version, key->version) == 0 && strcmp(stored->uid, key->uid) == 0;
 	if (same)
 		store_sweep_mark(collection->store, key->namespace, key->name);
-	g_mutex_unlock(&collection->lock);
+	pthread_mutex_unlock(&collection->lock);
 	return same;
 }
 
@@ -90,20 +91,20 @@ static void on_put(void *data, struct snapshot *snapshot)
 	struct snapshot *new SNAPSHOT_CLEANUP = NULL;
 	gboolean tell;
 
-	g_mutex_lock(&collection->lock);
+	pthread_mutex_lock(&collection->lock);
 	old = store_find(collection->store, snapshot->namespace, snapshot->name);
 	if (old != NULL && snapshot->version[0] == '\0' && same_text(old, snapshot)) {
 		/* Listed again and unchanged: keep what the kernel knows. */
 		old = NULL;
 		store_sweep_mark(collection->store, snapshot->namespace, snapshot->name);
-		g_mutex_unlock(&collection->lock);
+		pthread_mutex_unlock(&collection->lock);
 		snapshot_unref(snapshot);
 		return;
 	}
 	store_put(collection->store, snapshot, &old);
 	new = snapshot_ref(snapshot);
 	tell = collection->state == STATE_READY;
-	g_mutex_unlock(&collection->lock);
+	pthread_mutex_unlock(&collection->lock);
 	if (tell)
 		collection->options.handlers->changed(
 			collection->options.data, collection, old, new);
@@ -115,10 +116,10 @@ static void on_remove(void *data, const char *namespace, const char *name)
 	struct snapshot *old SNAPSHOT_CLEANUP = NULL;
 	gboolean tell;
 
-	g_mutex_lock(&collection->lock);
+	pthread_mutex_lock(&collection->lock);
 	old = store_remove(collection->store, namespace, name);
 	tell = collection->state == STATE_READY;
-	g_mutex_unlock(&collection->lock);
+	pthread_mutex_unlock(&collection->lock);
 	if (tell && old != NULL)
 		collection->options.handlers->changed(
 			collection->options.data, collection, old, NULL);
@@ -130,7 +131,7 @@ static void on_synced(void *data)
 	g_autoptr(GPtrArray) gone = NULL;
 	gboolean tell;
 
-	g_mutex_lock(&collection->lock);
+	pthread_mutex_lock(&collection->lock);
 	gone = store_sweep_end(collection->store);
 	tell = collection->state == STATE_READY;
 	collection->state = STATE_READY;
@@ -147,7 +148,7 @@ static void on_failed(void *data, const struct source_result *result)
 {
 	struct collection *collection = data;
 
-	g_mutex_lock(&collection->lock);
+	pthread_mutex_lock(&collection->lock);
 	/* A store that was complete once goes on being shown: the last known state. */
 	if (collection->state == STATE_LOADING)
 		collection->state = STATE_FAILED;
@@ -201,7 +202,7 @@ struct collection *collection_create(
 	};
 	collection->options = *options;
 	collection->strand = strand_create(options->pool);
-	g_mutex_init(&collection->lock);
+	pthread_mutex_init(&collection->lock, NULL);
 	collection->store = store_create();
 	collection->waiters = g_array_new(FALSE, FALSE, sizeof(struct waiter));
 	collection->looked = loop_now();
@@ -232,7 +233,7 @@ struct collection *collection_unref(struct collection *collection)
 	store_destroy(collection->store);
 	resource_unref(collection->scope.resource);
 	g_array_unref(collection->waiters);
-	g_mutex_clear(&collection->lock);
+	pthread_mutex_destroy(&collection->lock);
 	g_free(collection->namespace);
 	g_free(collection->name);
 	g_free(collection->message);
@@ -289,7 +290,7 @@ void collection_reconnect(struct collection *collection)
 
 void collection_stop(struct collection *collection)
 {
-	g_mutex_lock(&collection->lock);
+	pthread_mutex_lock(&collection->lock);
 	collection->stopped = TRUE;
 	unlock_and_wake(collection);
 	post(collection, run_stop);
@@ -319,7 +320,7 @@ static gboolean needs_list(const struct collection *collection, uint64_t now)
 
 int collection_look(struct collection *collection, collection_wait wait, void *data, GError **error)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&collection->lock);
+	LOCK_GUARD(&collection->lock);
 	uint64_t now = loop_now();
 
 	collection->looked = now;
@@ -348,7 +349,7 @@ int collection_look(struct collection *collection, collection_wait wait, void *d
 struct snapshot *collection_find(
 	struct collection *collection, const char *namespace, const char *name)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&collection->lock);
+	LOCK_GUARD(&collection->lock);
 	struct snapshot *snapshot = store_find(collection->store, namespace, name);
 
 	return snapshot != NULL ? snapshot_ref(snapshot) : NULL;
@@ -357,28 +358,28 @@ struct snapshot *collection_find(
 void collection_each(struct collection *collection, const char *namespace, uint64_t after,
 	store_visit visit, void *data)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&collection->lock);
+	LOCK_GUARD(&collection->lock);
 
 	store_each(collection->store, namespace, after, visit, data);
 }
 
 gboolean collection_has_long_names(struct collection *collection)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&collection->lock);
+	LOCK_GUARD(&collection->lock);
 
 	return store_has_long_names(collection->store);
 }
 
 size_t collection_count(struct collection *collection, const char *namespace)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&collection->lock);
+	LOCK_GUARD(&collection->lock);
 
 	return store_count(collection->store, namespace);
 }
 
 struct timespec collection_changed(struct collection *collection, const char *namespace)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&collection->lock);
+	LOCK_GUARD(&collection->lock);
 
 	return store_changed(collection->store, namespace);
 }
@@ -390,14 +391,14 @@ const struct source_scope *collection_scope(const struct collection *collection)
 
 gboolean collection_must_poll(struct collection *collection)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&collection->lock);
+	LOCK_GUARD(&collection->lock);
 
 	return collection->must_poll;
 }
 
 uint64_t collection_idle(struct collection *collection)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&collection->lock);
+	LOCK_GUARD(&collection->lock);
 
 	return loop_now() - collection->looked;
 }
@@ -418,7 +419,7 @@ static const char *state_name(const struct collection *collection)
 
 void collection_describe(struct collection *collection, struct collection_status *ret)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&collection->lock);
+	LOCK_GUARD(&collection->lock);
 
 	*ret = (struct collection_status){
 		.state = state_name(collection),

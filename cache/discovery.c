@@ -4,6 +4,7 @@
 
 #include "cache/backoff.h"
 #include "client/error.h"
+#include "client/lock.h"
 
 /* What announces that resources come and go. */
 static const char *const ANNOUNCERS[] = {
@@ -45,7 +46,7 @@ struct discovery {
 	guint again; /* index into READ_AGAIN_MS of what is due next */
 	gboolean stopped;
 	/* Guarded by the lock. */
-	GMutex lock;
+	pthread_mutex_t lock;
 	struct catalog *catalog;
 	gboolean running;
 	gboolean closed;
@@ -74,7 +75,7 @@ void discovery_unref(struct discovery *discovery)
 	catalog_unref(discovery->catalog);
 	strand_unref(discovery->strand);
 	g_array_unref(discovery->waiters);
-	g_mutex_clear(&discovery->lock);
+	pthread_mutex_destroy(&discovery->lock);
 	g_free(discovery->message);
 	g_free(discovery);
 }
@@ -90,10 +91,10 @@ static void wake(struct discovery *discovery)
 {
 	GArray *waiters;
 
-	g_mutex_lock(&discovery->lock);
+	pthread_mutex_lock(&discovery->lock);
 	waiters = g_steal_pointer(&discovery->waiters);
 	discovery->waiters = g_array_new(FALSE, FALSE, sizeof(struct waiter));
-	g_mutex_unlock(&discovery->lock);
+	pthread_mutex_unlock(&discovery->lock);
 	for (guint i = 0; i < waiters->len; i++) {
 		struct waiter *waiter = &g_array_index(waiters, struct waiter, i);
 
@@ -164,9 +165,9 @@ static void on_announcer_done(void *data, const struct source_result *result)
 		return;
 	if (result->errnum == EACCES) {
 		announcer->denied = TRUE;
-		g_mutex_lock(&discovery->lock);
+		pthread_mutex_lock(&discovery->lock);
 		discovery->unwatched = TRUE;
-		g_mutex_unlock(&discovery->lock);
+		pthread_mutex_unlock(&discovery->lock);
 		return;
 	}
 	delay = result->errnum == 0 && loop_now() - announcer->began > 1000
@@ -227,10 +228,10 @@ static void replace_catalog(struct discovery *discovery, struct catalog *catalog
 {
 	struct catalog *old;
 
-	g_mutex_lock(&discovery->lock);
+	pthread_mutex_lock(&discovery->lock);
 	old = discovery->catalog;
 	discovery->catalog = catalog_ref(catalog);
-	g_mutex_unlock(&discovery->lock);
+	pthread_mutex_unlock(&discovery->lock);
 	tell_partial(discovery, old, catalog);
 	if (old == NULL || !catalog_equal(old, catalog))
 		discovery->options.handlers->changed(discovery->options.data, old, catalog);
@@ -239,7 +240,7 @@ static void replace_catalog(struct discovery *discovery, struct catalog *catalog
 
 static void set_outcome(struct discovery *discovery, const struct source_result *result)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&discovery->lock);
+	LOCK_GUARD(&discovery->lock);
 
 	discovery->running = FALSE;
 	discovery->ended = loop_now();
@@ -310,7 +311,7 @@ struct discovery *discovery_create(const struct discovery_options *options)
 	discovery->strand = strand_create(options->pool);
 	discovery->waiters = g_array_new(FALSE, FALSE, sizeof(struct waiter));
 	discovery->running = TRUE;
-	g_mutex_init(&discovery->lock);
+	pthread_mutex_init(&discovery->lock, NULL);
 	strand_post(discovery->strand, run_discover, ref(discovery));
 	return discovery;
 }
@@ -337,9 +338,9 @@ static void run_stop(void *data)
 
 void discovery_stop(struct discovery *discovery)
 {
-	g_mutex_lock(&discovery->lock);
+	pthread_mutex_lock(&discovery->lock);
 	discovery->closed = TRUE;
-	g_mutex_unlock(&discovery->lock);
+	pthread_mutex_unlock(&discovery->lock);
 	wake(discovery);
 	strand_post(discovery->strand, run_stop, ref(discovery));
 }
@@ -347,7 +348,7 @@ void discovery_stop(struct discovery *discovery)
 int discovery_look(struct discovery *discovery, collection_wait wait, void *data,
 	struct catalog **ret, GError **error)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&discovery->lock);
+	LOCK_GUARD(&discovery->lock);
 	uint64_t age = loop_now() - discovery->ended;
 
 	if (discovery->catalog != NULL) {
@@ -374,7 +375,7 @@ int discovery_look(struct discovery *discovery, collection_wait wait, void *data
 
 struct catalog *discovery_now(struct discovery *discovery)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&discovery->lock);
+	LOCK_GUARD(&discovery->lock);
 
 	return discovery->catalog != NULL ? catalog_ref(discovery->catalog) : NULL;
 }

@@ -1,5 +1,6 @@
 #include "cache/health.h"
 
+#include "client/lock.h"
 #include <string.h>
 
 #define PROBE_INTERVAL_MS 15000
@@ -16,7 +17,7 @@ struct health {
 	struct source_call *call; /* on the strand */
 	uint64_t timer; /* on the strand */
 	uint64_t delay; /* on the strand */
-	GMutex lock; /* guards all below */
+	pthread_mutex_t lock; /* guards all below */
 	gboolean stopped;
 	gboolean away;
 	gint64 since;
@@ -36,7 +37,7 @@ void health_unref(struct health *health)
 	if (health == NULL || !g_atomic_int_dec_and_test(&health->references))
 		return;
 	strand_unref(health->strand);
-	g_mutex_clear(&health->lock);
+	pthread_mutex_destroy(&health->lock);
 	g_free(health->message);
 	g_free(health);
 }
@@ -44,7 +45,7 @@ void health_unref(struct health *health)
 /* Returns TRUE when the state changed. */
 static gboolean set_away(struct health *health, const char *message)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&health->lock);
+	LOCK_GUARD(&health->lock);
 	gboolean was = health->away;
 
 	if (health->stopped)
@@ -59,7 +60,7 @@ static gboolean set_away(struct health *health, const char *message)
 
 static gboolean is_stopped(struct health *health)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&health->lock);
+	LOCK_GUARD(&health->lock);
 
 	return health->stopped;
 }
@@ -128,8 +129,8 @@ static void run_start(void *data)
 {
 	struct health *health = data;
 
-	if (!is_stopped(health))
-		schedule(health, health->delay);
+	/* The first answer also tells the source which version the server has. */
+	probe(health);
 	health_unref(health);
 }
 
@@ -175,16 +176,16 @@ struct health *health_create(struct source *source, struct loop *loop, struct st
 	health->handlers = handlers;
 	health->data = data;
 	health->delay = PROBE_INTERVAL_MS;
-	g_mutex_init(&health->lock);
+	pthread_mutex_init(&health->lock, NULL);
 	strand_post(health->strand, run_start, ref(health));
 	return health;
 }
 
 void health_stop(struct health *health)
 {
-	g_mutex_lock(&health->lock);
+	pthread_mutex_lock(&health->lock);
 	health->stopped = TRUE;
-	g_mutex_unlock(&health->lock);
+	pthread_mutex_unlock(&health->lock);
 	strand_post(health->strand, run_stop, ref(health));
 }
 
@@ -197,7 +198,7 @@ void health_report(struct health *health, const struct source_result *result)
 
 gboolean health_is_away(struct health *health, gint64 *ret_since, char **ret_message)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&health->lock);
+	LOCK_GUARD(&health->lock);
 
 	if (!health->away)
 		return FALSE;

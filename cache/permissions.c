@@ -1,5 +1,6 @@
 #include "cache/permissions.h"
 
+#include "client/lock.h"
 #include "client/loop.h"
 
 struct entry {
@@ -14,7 +15,7 @@ struct permissions {
 	struct strand *strand;
 	void (*changed)(void *data, const char *namespace);
 	void *data;
-	GMutex lock; /* guards all below */
+	pthread_mutex_t lock; /* guards all below */
 	GHashTable *entries; /* namespace (owned) -> struct entry *, owned */
 	GHashTable *calls; /* of struct source_call * under way */
 	gboolean stopped;
@@ -44,7 +45,7 @@ struct permissions *permissions_create(struct source *source, struct strand_pool
 	permissions->strand = strand_create(pool);
 	permissions->changed = changed;
 	permissions->data = data;
-	g_mutex_init(&permissions->lock);
+	pthread_mutex_init(&permissions->lock, NULL);
 	permissions->entries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, entry_free);
 	permissions->calls = g_hash_table_new(g_direct_hash, g_direct_equal);
 	return permissions;
@@ -57,13 +58,13 @@ void permissions_unref(struct permissions *permissions)
 	strand_unref(permissions->strand);
 	g_hash_table_destroy(permissions->entries);
 	g_hash_table_destroy(permissions->calls);
-	g_mutex_clear(&permissions->lock);
+	pthread_mutex_destroy(&permissions->lock);
 	g_free(permissions);
 }
 
 void permissions_stop(struct permissions *permissions)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&permissions->lock);
+	LOCK_GUARD(&permissions->lock);
 	GHashTableIter iter;
 	void *call;
 
@@ -81,7 +82,7 @@ static void on_rules(void *data, const struct source_result *result, const struc
 	struct entry *entry;
 	gboolean tell;
 
-	g_mutex_lock(&permissions->lock);
+	pthread_mutex_lock(&permissions->lock);
 	g_hash_table_remove(permissions->calls, question->call);
 	entry = g_hash_table_lookup(permissions->entries, question->namespace);
 	entry->pending = FALSE;
@@ -90,7 +91,7 @@ static void on_rules(void *data, const struct source_result *result, const struc
 		entry->rules = rules;
 	}
 	tell = rules != NULL && !permissions->stopped;
-	g_mutex_unlock(&permissions->lock);
+	pthread_mutex_unlock(&permissions->lock);
 	if (tell)
 		permissions->changed(permissions->data, question->namespace);
 	source_call_unref(question->call);
@@ -121,7 +122,7 @@ static void ask(struct permissions *permissions, struct entry *entry, const char
 gboolean permissions_allow(struct permissions *permissions, const struct resource *resource,
 	const char *namespace, const char *verb)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&permissions->lock);
+	LOCK_GUARD(&permissions->lock);
 	struct entry *entry = g_hash_table_lookup(permissions->entries, namespace);
 
 	if (permissions->stopped)

@@ -186,6 +186,11 @@ static void set_times(struct snapshot *snapshot, struct object_times times)
 	snapshot->changed.tv_sec = times.changed;
 	snapshot->changed.tv_nsec =
 		nanoseconds(digest(0x9ae16a3b2f90404fULL, snapshot->yaml, snapshot->yaml_length));
+	/* What changed cannot have changed before it was modified. */
+	if (snapshot->changed.tv_sec == snapshot->modified.tv_sec)
+		snapshot->changed.tv_nsec =
+			snapshot->modified.tv_nsec +
+			snapshot->changed.tv_nsec % (1000000000L - snapshot->modified.tv_nsec);
 }
 
 static int render(struct scratch *scratch, struct document_node *root,

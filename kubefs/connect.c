@@ -5,6 +5,7 @@
 #include "client/error.h"
 #include "client/http.h"
 #include "client/kubernetes.h"
+#include "client/lock.h"
 #include "kubefs/changes.h"
 
 #define WAIT_MS 60000
@@ -89,8 +90,8 @@ int connect_start(struct filesystem *filesystem, const struct options *options,
 /* A one-time event for a thread to wait on. */
 struct latch {
 	gint references;
-	GMutex lock;
-	GCond opened;
+	pthread_mutex_t lock;
+	pthread_cond_t opened;
 	gboolean open;
 };
 
@@ -98,8 +99,8 @@ static void latch_unref(struct latch *latch)
 {
 	if (!g_atomic_int_dec_and_test(&latch->references))
 		return;
-	g_mutex_clear(&latch->lock);
-	g_cond_clear(&latch->opened);
+	pthread_mutex_destroy(&latch->lock);
+	pthread_cond_destroy(&latch->opened);
 	g_free(latch);
 }
 
@@ -107,42 +108,45 @@ static void latch_open(void *data)
 {
 	struct latch *latch = data;
 
-	g_mutex_lock(&latch->lock);
+	pthread_mutex_lock(&latch->lock);
 	latch->open = TRUE;
-	g_cond_signal(&latch->opened);
-	g_mutex_unlock(&latch->lock);
+	pthread_cond_signal(&latch->opened);
+	pthread_mutex_unlock(&latch->lock);
 	latch_unref(latch);
 }
 
-static gboolean latch_wait(struct latch *latch, gint64 deadline)
+static gboolean latch_wait(struct latch *latch, const struct timespec *deadline)
 {
 	gboolean open;
 
-	g_mutex_lock(&latch->lock);
-	while (!latch->open && g_cond_wait_until(&latch->opened, &latch->lock, deadline))
+	pthread_mutex_lock(&latch->lock);
+	while (!latch->open && pthread_cond_clockwait(&latch->opened, &latch->lock, CLOCK_MONOTONIC,
+				       deadline) == 0)
 		;
 	open = latch->open;
-	g_mutex_unlock(&latch->lock);
+	pthread_mutex_unlock(&latch->lock);
 	return open;
 }
 
 int connect_wait(struct context *context, GError **error)
 {
-	gint64 deadline = g_get_monotonic_time() + WAIT_MS * G_TIME_SPAN_MILLISECOND;
+	struct timespec deadline;
 	struct catalog *catalog;
 	int r;
 
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
+	deadline.tv_sec += WAIT_MS / 1000;
 	do {
 		struct latch *latch = g_new0(struct latch, 1);
 		gboolean open;
 
 		latch->references = 2;
-		g_mutex_init(&latch->lock);
-		g_cond_init(&latch->opened);
+		pthread_mutex_init(&latch->lock, NULL);
+		pthread_cond_init(&latch->opened, NULL);
 		r = cache_catalog(context->cache, latch_open, latch, &catalog, error);
 		if (r != -EINPROGRESS)
 			latch_unref(latch);
-		open = r != -EINPROGRESS || latch_wait(latch, deadline);
+		open = r != -EINPROGRESS || latch_wait(latch, &deadline);
 		latch_unref(latch);
 		if (!open)
 			return error_set(error, ETIMEDOUT, "%s: no answer within %d seconds",

@@ -1,5 +1,6 @@
 #include "kubefs/context.h"
 
+#include "client/lock.h"
 #include <string.h>
 
 struct context *context_create(
@@ -10,7 +11,7 @@ struct context *context_create(
 	context->filesystem = filesystem;
 	context->name = g_strdup(name);
 	context->namespace = g_strdup(namespace);
-	g_mutex_init(&context->lock);
+	pthread_mutex_init(&context->lock, NULL);
 	context->order = g_ptr_array_new_with_free_func(g_free);
 	context->places = g_hash_table_new(g_str_hash, g_str_equal);
 	context->namespaces = g_ptr_array_new_with_free_func(g_free);
@@ -26,7 +27,7 @@ void context_destroy(struct context *context)
 	g_hash_table_destroy(context->places);
 	g_ptr_array_unref(context->order);
 	g_ptr_array_unref(context->namespaces);
-	g_mutex_clear(&context->lock);
+	pthread_mutex_destroy(&context->lock);
 	g_free(context->namespace);
 	g_free(context->name);
 	g_free(context);
@@ -34,7 +35,7 @@ void context_destroy(struct context *context)
 
 void context_learn(struct context *context, struct catalog *catalog)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&context->lock);
+	LOCK_GUARD(&context->lock);
 
 	for (size_t i = 0; i < catalog_count(catalog); i++) {
 		struct resource *resource = catalog_at(catalog, i);
@@ -61,7 +62,7 @@ static gboolean is_listed(const struct resource *resource)
 struct resource *context_next(
 	struct context *context, struct catalog *catalog, gboolean namespaced, uint64_t *place)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&context->lock);
+	LOCK_GUARD(&context->lock);
 
 	while (*place < context->order->len) {
 		const char *name = g_ptr_array_index(context->order, *place);
@@ -86,7 +87,7 @@ guint context_count(struct context *context, struct catalog *catalog, gboolean n
 
 gboolean context_add_namespace(struct context *context, const char *namespace)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&context->lock);
+	LOCK_GUARD(&context->lock);
 
 	if (context->namespaces->len >= CONTEXT_NAMESPACES_MAX ||
 		g_ptr_array_find_with_equal_func(context->namespaces, namespace, g_str_equal, NULL))
@@ -97,7 +98,7 @@ gboolean context_add_namespace(struct context *context, const char *namespace)
 
 char *context_namespace_at(struct context *context, guint index)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&context->lock);
+	LOCK_GUARD(&context->lock);
 
 	if (index >= context->namespaces->len)
 		return NULL;

@@ -3,6 +3,8 @@
  */
 #pragma once
 
+#include <pthread.h>
+
 #include "cache/cache.h"
 
 struct filesystem;
@@ -12,7 +14,7 @@ struct context {
 	char *name;
 	struct cache *cache;
 	char *namespace; /* the kubeconfig's, or --namespace */
-	GMutex lock; /* guards all below */
+	pthread_mutex_t lock; /* guards all below */
 	GPtrArray *order; /* of char *: resource names in the order first seen; only grows */
 	GHashTable *places; /* name -> index into order, plus one */
 	GPtrArray *namespaces; /* of char *: those that resolved where they cannot be listed */

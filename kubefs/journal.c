@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "client/lock.h"
 #include "kubefs/log.h"
 
 struct line {
@@ -12,7 +13,7 @@ struct line {
 };
 
 struct journal {
-	GMutex lock;
+	pthread_mutex_t lock;
 	GQueue lines; /* of struct line * */
 };
 
@@ -20,7 +21,7 @@ struct journal *journal_create(void)
 {
 	struct journal *journal = g_new0(struct journal, 1);
 
-	g_mutex_init(&journal->lock);
+	pthread_mutex_init(&journal->lock, NULL);
 	g_queue_init(&journal->lines);
 	return journal;
 }
@@ -38,7 +39,7 @@ void journal_destroy(struct journal *journal)
 	if (journal == NULL)
 		return;
 	g_queue_clear_full(&journal->lines, line_free);
-	g_mutex_clear(&journal->lock);
+	pthread_mutex_destroy(&journal->lock);
 	g_free(journal);
 }
 
@@ -69,7 +70,7 @@ static char *make_harmless(const char *text)
 void journal_add(struct journal *journal, int errnum, const char *text)
 {
 	g_autofree char *harmless = make_harmless(text);
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&journal->lock);
+	LOCK_GUARD(&journal->lock);
 	struct line *last = g_queue_peek_tail(&journal->lines);
 	gint64 now = g_get_real_time() / G_USEC_PER_SEC;
 
@@ -105,7 +106,7 @@ static void append_line(void *data, void *user_data)
 
 GBytes *journal_text(struct journal *journal)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&journal->lock);
+	LOCK_GUARD(&journal->lock);
 	GString *text = g_string_new(NULL);
 
 	g_queue_foreach(&journal->lines, append_line, text);

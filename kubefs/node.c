@@ -1,11 +1,12 @@
 #include "kubefs/node.h"
 
+#include "client/lock.h"
 #include <string.h>
 
 #define ROOT_ID 1
 
 struct node_table {
-	GMutex lock;
+	pthread_mutex_t lock;
 	GHashTable *by_id; /* &node->id -> struct node *; holds a reference */
 	GHashTable *by_key; /* &node->key -> struct node *, the same ones */
 	uint64_t last_id;
@@ -101,7 +102,7 @@ struct node_table *node_table_create(const struct node_key *root)
 {
 	struct node_table *table = g_new0(struct node_table, 1);
 
-	g_mutex_init(&table->lock);
+	pthread_mutex_init(&table->lock, NULL);
 	table->by_id = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, unref_value);
 	table->by_key = g_hash_table_new(key_hash, key_equal);
 	table->last_id = ROOT_ID - 1;
@@ -115,13 +116,13 @@ void node_table_destroy(struct node_table *table)
 		return;
 	g_hash_table_destroy(table->by_key);
 	g_hash_table_destroy(table->by_id);
-	g_mutex_clear(&table->lock);
+	pthread_mutex_destroy(&table->lock);
 	g_free(table);
 }
 
 struct node *node_table_get(struct node_table *table, uint64_t id)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&table->lock);
+	LOCK_GUARD(&table->lock);
 	struct node *node = g_hash_table_lookup(table->by_id, &id);
 
 	return node != NULL ? node_ref(node) : NULL;
@@ -129,7 +130,7 @@ struct node *node_table_get(struct node_table *table, uint64_t id)
 
 struct node *node_table_enter(struct node_table *table, const struct node_key *key, GBytes *text)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&table->lock);
+	LOCK_GUARD(&table->lock);
 	struct node *node = g_hash_table_lookup(table->by_key, key);
 
 	if (node == NULL) {
@@ -144,7 +145,7 @@ struct node *node_table_enter(struct node_table *table, const struct node_key *k
 
 struct node *node_table_find(struct node_table *table, const struct node_key *key)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&table->lock);
+	LOCK_GUARD(&table->lock);
 	struct node *node = g_hash_table_lookup(table->by_key, key);
 
 	return node != NULL ? node_ref(node) : NULL;
@@ -152,7 +153,7 @@ struct node *node_table_find(struct node_table *table, const struct node_key *ke
 
 void node_table_forget(struct node_table *table, uint64_t id, uint64_t lookups)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&table->lock);
+	LOCK_GUARD(&table->lock);
 	struct node *node = g_hash_table_lookup(table->by_id, &id);
 
 	if (node == NULL || id == ROOT_ID)
@@ -166,7 +167,7 @@ void node_table_forget(struct node_table *table, uint64_t id, uint64_t lookups)
 
 GPtrArray *node_table_select(struct node_table *table, node_match match, const void *data)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&table->lock);
+	LOCK_GUARD(&table->lock);
 	GPtrArray *selected = g_ptr_array_new_with_free_func(unref_value);
 	GHashTableIter iter;
 	void *value;

@@ -1,5 +1,6 @@
 #include "kubefs/notifier.h"
 
+#include "client/lock.h"
 #include <errno.h>
 #include <fuse_lowlevel.h>
 #include <string.h>
@@ -29,7 +30,7 @@ struct lane {
 
 struct notifier {
 	struct fuse_session *session;
-	GMutex lock; /* guards lanes and what is in them, and listings */
+	pthread_mutex_t lock; /* guards lanes and what is in them, and listings */
 	GHashTable *lanes; /* &lane->directory -> struct lane *, owned */
 	GHashTable *listings; /* queued inodes, as int64 keys */
 	GHashTable *attributes; /* likewise */
@@ -87,11 +88,12 @@ static void act(struct notifier *notifier, uint64_t directory, const struct noti
 }
 
 /* The next notice of the lane; NULL, and the lane is gone, when there is none. */
-static struct notice *take(struct notifier *notifier, struct lane *lane)
+static struct notice *take(struct notifier *notifier, struct lane *lane, uint64_t *ret_directory)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&notifier->lock);
+	LOCK_GUARD(&notifier->lock);
 	struct notice *notice = notifier->closed ? NULL : g_queue_pop_head(&lane->notices);
 
+	*ret_directory = lane->directory;
 	if (notice == NULL)
 		g_hash_table_remove(notifier->lanes, &lane->directory);
 	else if (notice->action == ACTION_ENTRY)
@@ -103,10 +105,10 @@ static void run_lane(void *data, void *user_data)
 {
 	struct lane *lane = data;
 	struct notifier *notifier = user_data;
-	uint64_t directory = lane->directory;
 	struct notice *notice;
+	uint64_t directory;
 
-	while ((notice = take(notifier, lane)) != NULL) {
+	while ((notice = take(notifier, lane, &directory)) != NULL) {
 		act(notifier, directory, notice);
 		notice_free(notice);
 	}
@@ -134,13 +136,13 @@ static void run_inodes(void *data, void *user_data)
 	GHashTable *listings;
 	GHashTable *attributes;
 
-	g_mutex_lock(&notifier->lock);
+	pthread_mutex_lock(&notifier->lock);
 	listings = notifier->listings;
 	attributes = notifier->attributes;
 	notifier->listings = new_inode_set();
 	notifier->attributes = new_inode_set();
 	notifier->inode_woken = FALSE;
-	g_mutex_unlock(&notifier->lock);
+	pthread_mutex_unlock(&notifier->lock);
 	invalidate_all(notifier, listings, 0);
 	/* A negative offset leaves the pages alone (fs/fuse/inode.c). */
 	invalidate_all(notifier, attributes, -1);
@@ -151,7 +153,7 @@ struct notifier *notifier_create(struct fuse_session *session)
 	struct notifier *notifier = g_new0(struct notifier, 1);
 
 	notifier->session = session;
-	g_mutex_init(&notifier->lock);
+	pthread_mutex_init(&notifier->lock, NULL);
 	notifier->lanes = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, lane_free);
 	notifier->listings = new_inode_set();
 	notifier->attributes = new_inode_set();
@@ -165,10 +167,10 @@ void notifier_close(struct notifier *notifier)
 {
 	gboolean was_closed;
 
-	g_mutex_lock(&notifier->lock);
+	pthread_mutex_lock(&notifier->lock);
 	was_closed = notifier->closed;
 	notifier->closed = TRUE;
-	g_mutex_unlock(&notifier->lock);
+	pthread_mutex_unlock(&notifier->lock);
 	if (was_closed)
 		return;
 	g_thread_pool_free(notifier->lane_threads, FALSE, TRUE);
@@ -183,7 +185,7 @@ void notifier_destroy(struct notifier *notifier)
 	g_hash_table_destroy(notifier->lanes);
 	g_hash_table_destroy(notifier->listings);
 	g_hash_table_destroy(notifier->attributes);
-	g_mutex_clear(&notifier->lock);
+	pthread_mutex_destroy(&notifier->lock);
 	g_free(notifier);
 }
 
@@ -192,11 +194,11 @@ static void queue(struct notifier *notifier, uint64_t directory, struct notice *
 {
 	struct lane *lane;
 
-	g_mutex_lock(&notifier->lock);
+	pthread_mutex_lock(&notifier->lock);
 	lane = g_hash_table_lookup(notifier->lanes, &directory);
 	if (notifier->closed || (lane != NULL && notice->action == ACTION_ENTRY &&
 					g_hash_table_contains(lane->queued, notice->name))) {
-		g_mutex_unlock(&notifier->lock);
+		pthread_mutex_unlock(&notifier->lock);
 		notice_free(notice);
 		return;
 	}
@@ -211,7 +213,7 @@ static void queue(struct notifier *notifier, uint64_t directory, struct notice *
 	g_queue_push_tail(&lane->notices, notice);
 	if (notice->action == ACTION_ENTRY)
 		g_hash_table_add(lane->queued, notice->name);
-	g_mutex_unlock(&notifier->lock);
+	pthread_mutex_unlock(&notifier->lock);
 }
 
 static struct notice *notice_new(enum action action, const char *name)
@@ -254,7 +256,7 @@ void notifier_after(
 
 static void queue_inode(struct notifier *notifier, GHashTable *const *inodes, uint64_t inode)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&notifier->lock);
+	LOCK_GUARD(&notifier->lock);
 
 	if (notifier->closed)
 		return;

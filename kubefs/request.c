@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "client/error.h"
+#include "client/lock.h"
 #include "client/loop.h"
 #include "kubefs/filesystem.h"
 
@@ -20,7 +21,7 @@ struct parked {
 
 struct parking {
 	struct filesystem *filesystem;
-	GMutex lock;
+	pthread_mutex_t lock;
 	GHashTable *parked; /* &parked->id -> struct parked *, owned */
 	uint64_t last_id;
 	gboolean closed;
@@ -39,7 +40,7 @@ struct parking *parking_create(struct filesystem *filesystem)
 	struct parking *parking = g_new0(struct parking, 1);
 
 	parking->filesystem = filesystem;
-	g_mutex_init(&parking->lock);
+	pthread_mutex_init(&parking->lock, NULL);
 	parking->parked = g_hash_table_new(g_int64_hash, g_int64_equal);
 	return parking;
 }
@@ -61,13 +62,13 @@ void parking_destroy(struct parking *parking)
 		return;
 	g_assert(g_hash_table_size(parking->parked) == 0);
 	g_hash_table_destroy(parking->parked);
-	g_mutex_clear(&parking->lock);
+	pthread_mutex_destroy(&parking->lock);
 	g_free(parking);
 }
 
 guint parking_count(struct parking *parking)
 {
-	g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&parking->lock);
+	LOCK_GUARD(&parking->lock);
 
 	return g_hash_table_size(parking->parked);
 }
@@ -91,9 +92,9 @@ static void reply_error(struct request *request, int r, const GError *error)
 /* Takes the request out of the table; the caller answers and frees it. Under no lock. */
 static void finish(struct parking *parking, struct parked *parked)
 {
-	g_mutex_lock(&parking->lock);
+	pthread_mutex_lock(&parking->lock);
 	g_hash_table_remove(parking->parked, &parked->id);
-	g_mutex_unlock(&parking->lock);
+	pthread_mutex_unlock(&parking->lock);
 	parked_free(parked);
 }
 
@@ -104,14 +105,14 @@ static gboolean end(struct parking *parking, uint64_t id, int errnum)
 	struct parked *parked;
 	gboolean running;
 
-	g_mutex_lock(&parking->lock);
+	pthread_mutex_lock(&parking->lock);
 	parked = g_hash_table_lookup(parking->parked, &id);
 	running = parked != NULL && parked->running;
 	if (running)
 		parked->ended = errnum;
 	else if (parked != NULL)
 		g_hash_table_remove(parking->parked, &id);
-	g_mutex_unlock(&parking->lock);
+	pthread_mutex_unlock(&parking->lock);
 	if (parked == NULL || running)
 		return running;
 	fuse_reply_err(parked->request.fuse, errnum);
@@ -145,12 +146,12 @@ void parking_close(struct parking *parking)
 	GHashTableIter iter;
 	void *id;
 
-	g_mutex_lock(&parking->lock);
+	pthread_mutex_lock(&parking->lock);
 	parking->closed = TRUE;
 	g_hash_table_iter_init(&iter, parking->parked);
 	while (g_hash_table_iter_next(&iter, &id, NULL))
 		g_array_append_val(ids, *(uint64_t *)id);
-	g_mutex_unlock(&parking->lock);
+	pthread_mutex_unlock(&parking->lock);
 	for (guint i = 0; i < ids->len; i++)
 		end(parking, g_array_index(ids, uint64_t, i), ENODEV);
 }
@@ -160,15 +161,15 @@ static gboolean settle(struct parking *parking, struct parked *parked)
 {
 	int ended;
 
-	g_mutex_lock(&parking->lock);
+	pthread_mutex_lock(&parking->lock);
 	ended = parked->ended;
 	if (ended == 0 && parked->woken) {
 		parked->woken = FALSE;
-		g_mutex_unlock(&parking->lock);
+		pthread_mutex_unlock(&parking->lock);
 		return TRUE;
 	}
 	parked->running = FALSE;
-	g_mutex_unlock(&parking->lock);
+	pthread_mutex_unlock(&parking->lock);
 	if (ended != 0)
 		end(parking, parked->id, ended);
 	return FALSE;
@@ -201,7 +202,7 @@ static void resume(void *data)
 	struct parking *parking = ticket->parking;
 	struct parked *parked;
 
-	g_mutex_lock(&parking->lock);
+	pthread_mutex_lock(&parking->lock);
 	parked = g_hash_table_lookup(parking->parked, &ticket->id);
 	if (parked != NULL && parked->running) {
 		parked->woken = TRUE;
@@ -209,7 +210,7 @@ static void resume(void *data)
 	} else if (parked != NULL) {
 		parked->running = TRUE;
 	}
-	g_mutex_unlock(&parking->lock);
+	pthread_mutex_unlock(&parking->lock);
 	if (parked != NULL)
 		run_parked(parking, parked);
 }
@@ -220,14 +221,14 @@ static void park(struct parking *parking, struct request *request)
 	struct parked *parked;
 	uint64_t id;
 
-	g_mutex_lock(&parking->lock);
+	pthread_mutex_lock(&parking->lock);
 	if (parking->closed) {
-		g_mutex_unlock(&parking->lock);
+		pthread_mutex_unlock(&parking->lock);
 		fuse_reply_err(request->fuse, ENODEV);
 		return;
 	}
 	if (g_hash_table_size(parking->parked) >= REQUEST_PARKED_MAX) {
-		g_mutex_unlock(&parking->lock);
+		pthread_mutex_unlock(&parking->lock);
 		journal_add(filesystem->journal, EAGAIN, "too many requests wait for servers");
 		fuse_reply_err(request->fuse, EAGAIN);
 		return;
@@ -240,7 +241,7 @@ static void park(struct parking *parking, struct request *request)
 	parked->id = id = ++parking->last_id;
 	parked->timeout = ticket_new(parking, id);
 	g_hash_table_insert(parking->parked, &parked->id, parked);
-	g_mutex_unlock(&parking->lock);
+	pthread_mutex_unlock(&parking->lock);
 	parked->timer = loop_timer_add(filesystem->loop, REQUEST_TIMEOUT_MS, filesystem->strand,
 		on_timeout, parked->timeout);
 	fuse_req_interrupt_func(request->fuse, on_interrupt, GSIZE_TO_POINTER(id));

@@ -1,7 +1,7 @@
 #include "kubefs/staleness.h"
 
-#include "kubefs/layout.h"
 #include "client/lock.h"
+#include "kubefs/layout.h"
 
 struct staleness {
 	struct notifier *notifier;
