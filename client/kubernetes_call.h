@@ -16,6 +16,7 @@
  */
 #define KUBERNETES_REQUEST_TIMEOUT (90 * 1000)
 #define KUBERNETES_IDLE_TIMEOUT (45 * 1000)
+#define KUBERNETES_PING_TIMEOUT (10 * 1000)
 
 struct kubernetes {
 	struct source source;

@@ -236,9 +236,12 @@ static void finish_ping(void *data, const struct source_result *result, struct j
 struct source_call *kubernetes_ping(struct source *source,
 	const struct source_get_handlers *handlers, void *data, struct strand *strand)
 {
-	const struct http_request request = make_request("GET", "/version");
+	struct http_request request = make_request("GET", "/version");
 	struct get *get = get_create(source, handlers, data, g_strdup(""), "");
 
+	/* On a connection of the watches, and soon over: it is their death that it must notice. */
+	request.lane = HTTP_LANE_WATCH;
+	request.timeout = KUBERNETES_PING_TIMEOUT;
 	return kubernetes_fetch(
 		(struct kubernetes *)source, &request, NULL, finish_ping, get, strand);
 }
