@@ -23,8 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	g_autofree char *text = g_strndup((const char *)data, size);
 	g_autoptr(GByteArray) bytes = g_byte_array_new();
-	g_autoptr(GByteArray) plain = NULL;
-	g_autoptr(GPtrArray) warnings = http_warnings(text);
+	G_GNUC_UNUSED g_autoptr(GByteArray) plain = NULL;
+	G_GNUC_UNUSED g_autoptr(GPtrArray) warnings = http_warnings(text);
 
 	http_retry_after(text, 0);
 	http_proxy_is_excluded(text, "api.example.com", "6443");
