@@ -19,6 +19,7 @@ struct answer {
 	char *repeated;
 	unsigned int repeats;
 	enum scripted_end end;
+	char *request; /* or NULL */
 };
 
 struct scripted_server {
@@ -47,6 +48,7 @@ static void answer_free(struct answer *answer)
 {
 	g_byte_array_unref(answer->bytes);
 	g_free(answer->repeated);
+	g_free(answer->request);
 	g_free(answer);
 }
 
@@ -85,6 +87,22 @@ static char *read_request(struct peer *peer)
 	}
 }
 
+/* The first answer that is for this request. Called with the mutex held. */
+static struct answer *take_answer(struct scripted_server *server, const char *request)
+{
+	GList *link;
+
+	for (link = server->answers.head; link != NULL; link = link->next) {
+		struct answer *answer = link->data;
+
+		if (answer->request == NULL || g_str_has_prefix(request, answer->request)) {
+			g_queue_delete_link(&server->answers, link);
+			return answer;
+		}
+	}
+	return NULL;
+}
+
 /* Notes the request and returns its answer, NULL when there is none. */
 static struct answer *exchange_for(struct scripted_server *server, char *request)
 {
@@ -92,7 +110,7 @@ static struct answer *exchange_for(struct scripted_server *server, char *request
 
 	pthread_mutex_lock(&server->mutex);
 	g_ptr_array_add(server->requests, request);
-	answer = g_queue_pop_head(&server->answers);
+	answer = take_answer(server, request);
 	pthread_cond_broadcast(&server->changed);
 	pthread_mutex_unlock(&server->mutex);
 	return answer;
@@ -262,19 +280,26 @@ void scripted_server_add(struct scripted_server *server, const struct scripted_a
 	copy->repeated = g_strdup(answer->repeated);
 	copy->repeats = answer->repeats;
 	copy->end = answer->end;
+	copy->request = g_strdup(answer->request);
 	pthread_mutex_lock(&server->mutex);
 	g_queue_push_tail(&server->answers, copy);
 	pthread_mutex_unlock(&server->mutex);
 }
 
-void scripted_server_respond(
-	struct scripted_server *server, const char *status, const char *extra, const char *body)
+void scripted_server_respond_to(struct scripted_server *server, const char *request,
+	const char *status, const char *extra, const char *body)
 {
 	g_autofree char *bytes = g_strdup_printf("HTTP/1.1 %s\r\nContent-Length: %zu\r\n%s\r\n%s",
 		status, strlen(body), extra, body);
-	struct scripted_answer answer = {.bytes = bytes};
+	struct scripted_answer answer = {.bytes = bytes, .request = request};
 
 	scripted_server_add(server, &answer);
+}
+
+void scripted_server_respond(
+	struct scripted_server *server, const char *status, const char *extra, const char *body)
+{
+	scripted_server_respond_to(server, NULL, status, extra, body);
 }
 
 unsigned int scripted_server_requests(struct scripted_server *server)

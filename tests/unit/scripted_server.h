@@ -1,7 +1,8 @@
 /*
  * An HTTP/1.1 server on 127.0.0.1 that answers as a test says: canned responses, cut at a chosen
  * byte, slow, stalled, closed. One thread a connection; requests take the answers in order,
- * whatever their connection. What was asked is kept.
+ * whatever their connection. What was asked is kept. Requests sent side by side come in any order:
+ * give their answers a request to wait for.
  */
 #pragma once
 
@@ -20,6 +21,8 @@ struct scripted_answer {
 	const char *repeated; /* NULL, or sent after bytes, repeats times; copied */
 	unsigned int repeats;
 	enum scripted_end end;
+	const char
+		*request; /* NULL, or only requests that begin with it take this answer; copied */
 };
 
 struct scripted_server;
@@ -37,6 +40,10 @@ void scripted_server_add(struct scripted_server *server, const struct scripted_a
 /* Adds a complete response that keeps the connection. extra: further header lines or "". */
 void scripted_server_respond(
 	struct scripted_server *server, const char *status, const char *extra, const char *body);
+
+/* The same for requests that begin with request: "GET /apis " */
+void scripted_server_respond_to(struct scripted_server *server, const char *request,
+	const char *status, const char *extra, const char *body);
 
 /* How many requests have come, and waits until it is at least count (10 s, else the test fails). */
 unsigned int scripted_server_requests(struct scripted_server *server);

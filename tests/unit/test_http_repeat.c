@@ -490,7 +490,7 @@ START_TEST (moves_on_from_a_server_that_stays_silent) {
 		call_init(&calls[i], &fixture);
 		call_start(&calls[i], &fixture, &request);
 	}
-	g_usleep(3 * G_USEC_PER_SEC); /* a call waits 10 s by itself */
+	g_usleep((gulong)3 * G_USEC_PER_SEC); /* a call waits 10 s by itself */
 	for (i = 0; i < (int)G_N_ELEMENTS(calls); i++) {
 		call_wait(&calls[i]);
 		ck_assert_msg(calls[i].errnum == 0, "%s", calls[i].message);
