@@ -11,6 +11,6 @@ struct backoff {
 	uint64_t last; /* when the last one was handed out, loop_now() */
 };
 
-/* The delay in milliseconds to wait now, at least floor. */
+/* The delay in milliseconds to wait now, at least floor (but no more than five minutes for it). */
 uint64_t backoff_next(struct backoff *backoff, uint64_t now, uint64_t floor);
 void backoff_reset(struct backoff *backoff);

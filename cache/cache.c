@@ -22,6 +22,8 @@ struct cache {
 	char *where;
 	pthread_mutex_t lock; /* guards all below */
 	GHashTable *collections; /* key (owned) -> struct collection * (owned) */
+	guint running; /* what has yet to say that it calls neither source nor handlers any more */
+	pthread_cond_t ended; /* running is 0 */
 	uint64_t timer;
 	gboolean stopped;
 };
@@ -48,6 +50,23 @@ static void on_object_changed(
 		cache->options.data, cache, collection_scope(collection)->resource, old, new);
 }
 
+static void on_unwatched(void *data, struct collection *collection)
+{
+	struct cache *cache = data;
+
+	count_change(cache);
+	cache->options.handlers->retiring(cache->options.data, cache, collection);
+}
+
+static void on_stopped(void *data)
+{
+	struct cache *cache = data;
+	LOCK_GUARD(&cache->lock);
+
+	if (--cache->running == 0)
+		pthread_cond_signal(&cache->ended);
+}
+
 static void on_contact(void *data, const struct source_result *result)
 {
 	struct cache *cache = data;
@@ -64,8 +83,10 @@ static void on_problem(void *data, const char *text)
 
 static const struct collection_handlers collection_handlers = {
 	.changed = on_object_changed,
+	.unwatched = on_unwatched,
 	.contact = on_contact,
 	.problem = on_problem,
+	.stopped = on_stopped,
 };
 
 static void unref_collection(void *collection)
@@ -86,29 +107,61 @@ GPtrArray *cache_collections(struct cache *cache)
 	return all;
 }
 
-static gboolean has_vanished(void *key, void *value, void *data)
+static gboolean has_vanished(struct collection *collection, const struct catalog *catalog)
 {
-	const struct resource *resource = collection_scope(value)->resource;
-	const struct resource *now = catalog_find(data, resource->name);
+	const struct resource *resource = collection_scope(collection)->resource;
+	const struct resource *now = catalog_find(catalog, resource->name);
 
 	return now == NULL || !resource_equal(now, resource);
+}
+
+static void stop_collection(void *pointer)
+{
+	struct collection *collection = pointer;
+
+	collection_stop(collection);
+	collection_unref(collection);
+}
+
+/* Takes out what the catalog has no more. Stopping them calls whoever waits: not under the lock. */
+static GPtrArray *steal_vanished(struct cache *cache, const struct catalog *catalog)
+{
+	GPtrArray *vanished = g_ptr_array_new_with_free_func(stop_collection);
+	LOCK_GUARD(&cache->lock);
+	GHashTableIter iter;
+	void *collection;
+	void *key;
+
+	g_hash_table_iter_init(&iter, cache->collections);
+	while (g_hash_table_iter_next(&iter, &key, &collection)) {
+		if (!has_vanished(collection, catalog))
+			continue;
+		g_ptr_array_add(vanished, collection);
+		g_hash_table_iter_steal(&iter);
+		g_free(key);
+	}
+	return vanished;
 }
 
 static void on_catalog_changed(void *data, struct catalog *old, struct catalog *new)
 {
 	struct cache *cache = data;
+	g_autoptr(GPtrArray) vanished = NULL;
 
 	count_change(cache);
-	pthread_mutex_lock(&cache->lock);
-	g_hash_table_foreach_remove(cache->collections, has_vanished, new);
-	pthread_mutex_unlock(&cache->lock);
+	vanished = steal_vanished(cache, new);
 	cache->options.handlers->catalog_changed(cache->options.data, cache, old, new);
+	/* One that was made of an older catalog is in no difference of the two. */
+	for (guint i = 0; i < vanished->len; i++)
+		cache->options.handlers->retiring(
+			cache->options.data, cache, g_ptr_array_index(vanished, i));
 }
 
 static const struct discovery_handlers discovery_handlers = {
 	.changed = on_catalog_changed,
 	.contact = on_contact,
 	.problem = on_problem,
+	.stopped = on_stopped,
 };
 
 static void for_all(struct cache *cache, void (*function)(struct collection *))
@@ -135,6 +188,7 @@ static void on_restored(void *data)
 static const struct health_handlers health_handlers = {
 	.lost = on_lost,
 	.restored = on_restored,
+	.stopped = on_stopped,
 };
 
 static void on_permissions_changed(void *data, const char *namespace)
@@ -148,14 +202,6 @@ gboolean cache_may(struct cache *cache, const struct resource *resource, const c
 	const char *verb)
 {
 	return permissions_allow(cache->permissions, resource, namespace, verb);
-}
-
-static void stop_collection(void *pointer)
-{
-	struct collection *collection = pointer;
-
-	collection_stop(collection);
-	collection_unref(collection);
 }
 
 static void schedule_sweep(struct cache *cache)
@@ -175,6 +221,9 @@ struct cache *cache_create(const struct cache_options *options)
 	cache->admission = admission_create(CACHE_LISTS_MAX);
 	cache->strand = strand_create(options->pool);
 	pthread_mutex_init(&cache->lock, NULL);
+	pthread_cond_init(&cache->ended, NULL);
+	/* The sweep's strand, health and discovery. */
+	cache->running = 3;
 	cache->collections =
 		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, stop_collection);
 	cache->health = health_create(
@@ -210,6 +259,12 @@ void cache_stop(struct cache *cache)
 	discovery_stop(cache->discovery);
 	permissions_stop(cache->permissions);
 	g_hash_table_destroy(collections);
+	/* After a sweep that is under way. */
+	strand_post(cache->strand, on_stopped, cache);
+	pthread_mutex_lock(&cache->lock);
+	while (cache->running > 0)
+		pthread_cond_wait(&cache->ended, &cache->lock);
+	pthread_mutex_unlock(&cache->lock);
 	cache->options.source->ops->destroy(cache->options.source);
 }
 
@@ -223,6 +278,7 @@ void cache_destroy(struct cache *cache)
 	health_unref(cache->health);
 	strand_unref(cache->strand);
 	admission_destroy(cache->admission);
+	pthread_cond_destroy(&cache->ended);
 	pthread_mutex_destroy(&cache->lock);
 	g_free(cache->where);
 	g_free(cache);
@@ -287,6 +343,7 @@ static int get_collection(struct cache *cache, struct resource *resource, const 
 		},
 		&(struct source_scope){.resource = resource, .namespace = namespace, .name = name});
 	g_hash_table_insert(cache->collections, g_steal_pointer(&key), collection);
+	cache->running++;
 	*ret = collection_ref(collection);
 	return 0;
 }
@@ -294,7 +351,7 @@ static int get_collection(struct cache *cache, struct resource *resource, const 
 static int look_at(struct cache *cache, struct resource *resource, const char *namespace,
 	const char *name, collection_wait wait, void *data, struct collection **ret, GError **error)
 {
-	struct collection *collection;
+	struct collection *collection = NULL;
 	int r = get_collection(cache, resource, namespace, name, &collection, error);
 
 	if (r < 0)
@@ -324,9 +381,13 @@ int cache_look(struct cache *cache, struct resource *resource, const char *names
 	const char *name, collection_wait wait, void *data, struct collection **ret, GError **error)
 {
 	g_autoptr(GError) denied = NULL;
-	int r = look_again(cache, resource, NULL, NULL, wait, data, ret, &denied);
+	int r;
 
-	if (r == -EACCES && resource->namespaced) {
+	if (resource->can_list)
+		r = look_again(cache, resource, NULL, NULL, wait, data, ret, &denied);
+	else
+		r = error_set(&denied, EACCES, "%s: cannot be listed", resource->name);
+	if (r == -EACCES && resource->namespaced && resource->can_list) {
 		g_clear_error(&denied);
 		r = look_again(cache, resource, namespace, NULL, wait, data, ret, &denied);
 	}
@@ -383,17 +444,29 @@ static gboolean is_idle(struct cache *cache, struct collection *collection)
 	return collection_idle(collection) >= limit;
 }
 
-void cache_retire(struct cache *cache, struct collection *collection)
+/* The cache's reference to the collection, if it is idle, else NULL. */
+static struct collection *steal_idle(struct cache *cache, struct collection *collection)
 {
 	LOCK_GUARD(&cache->lock);
 	const struct source_scope *scope = collection_scope(collection);
 	g_autofree char *key = make_key(scope->resource, scope->namespace, scope->name);
+	g_autofree void *stolen_key = NULL;
 
 	if (g_hash_table_lookup(cache->collections, key) != collection ||
 		!is_idle(cache, collection))
-		return;
+		return NULL;
 	count_change(cache);
-	g_hash_table_remove(cache->collections, key);
+	g_hash_table_steal_extended(cache->collections, key, &stolen_key, NULL);
+	return collection;
+}
+
+void cache_retire(struct cache *cache, struct collection *collection)
+{
+	struct collection *idle = steal_idle(cache, collection);
+
+	/* Not under the lock: it may call somebody who has just begun to wait. */
+	if (idle != NULL)
+		stop_collection(idle);
 }
 
 static void run_sweep(void *data)

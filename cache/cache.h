@@ -35,8 +35,9 @@ struct cache_handlers {
 	void (*catalog_changed)(
 		void *data, struct cache *cache, struct catalog *old, struct catalog *new);
 	/*
-	 * The collection has been idle: whatever the kernel holds of it must be invalidated, then
-	 * cache_retire be called, on any thread. Comes again while that has not happened.
+	 * The collection has been idle, or tells of no more changes: whatever the kernel holds of
+	 * it must be invalidated, then cache_retire be called, on any thread. Comes again while an
+	 * idle one is not retired.
 	 */
 	void (*retiring)(void *data, struct cache *cache, struct collection *collection);
 	/* What the caller may do in the namespace may be other than was said; "": the cluster. */
@@ -56,7 +57,10 @@ struct cache_options {
 
 /* Begins with discovery at once. */
 struct cache *cache_create(const struct cache_options *options);
-/* Ends all that is under way and destroys the source. No handler is called afterwards. */
+/*
+ * Ends all that is under way, waits for it on the pool and destroys the source. No handler is
+ * called afterwards. Not from a strand.
+ */
 void cache_stop(struct cache *cache);
 /* After cache_stop, and after the pool was destroyed. NULL is fine. */
 void cache_destroy(struct cache *cache);
@@ -70,8 +74,8 @@ struct catalog *cache_catalog_now(struct cache *cache);
 /*
  * The collection that can answer for the resource in the namespace ("" for cluster-scoped), and, if
  * name is not NULL, for that object: the one of all namespaces, else the namespace's, else the
- * single object's, as far down as is forbidden (403). 0 with a reference in *ret; -EINPROGRESS; or
- * a negative errno. Counts as use.
+ * single object's, as far down as is forbidden (403) or impossible. 0 with a reference in *ret;
+ * -EINPROGRESS; or a negative errno. Counts as use.
  */
 int cache_look(struct cache *cache, struct resource *resource, const char *namespace,
 	const char *name, collection_wait wait, void *data, struct collection **ret,

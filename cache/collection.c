@@ -125,40 +125,92 @@ static void on_remove(void *data, const char *namespace, const char *name)
 			collection->options.data, collection, old, NULL);
 }
 
+/* Under the lock. TRUE when what was shown as watched is so no more. */
+static gboolean update_must_poll(struct collection *collection)
+{
+	gboolean was_watched = collection->state == STATE_READY && !collection->must_poll;
+
+	collection->must_poll = reflector_must_poll(collection->reflector);
+	return was_watched && collection->must_poll;
+}
+
+static void tell_gone(struct collection *collection, const GPtrArray *gone)
+{
+	for (guint i = 0; i < gone->len; i++)
+		collection->options.handlers->changed(
+			collection->options.data, collection, g_ptr_array_index(gone, i), NULL);
+}
+
+static void tell_unwatched(struct collection *collection)
+{
+	collection->options.handlers->unwatched(collection->options.data, collection);
+}
+
 static void on_synced(void *data)
 {
 	struct collection *collection = data;
 	g_autoptr(GPtrArray) gone = NULL;
+	gboolean unwatched;
 	gboolean tell;
 
 	pthread_mutex_lock(&collection->lock);
 	gone = store_sweep_end(collection->store);
 	tell = collection->state == STATE_READY;
+	unwatched = update_must_poll(collection);
 	collection->state = STATE_READY;
 	collection->refreshing = FALSE;
-	collection->must_poll = reflector_must_poll(collection->reflector);
 	collection->listed = loop_now();
 	unlock_and_wake(collection);
-	for (guint i = 0; tell && i < gone->len; i++)
-		collection->options.handlers->changed(
-			collection->options.data, collection, g_ptr_array_index(gone, i), NULL);
+	if (tell)
+		tell_gone(collection, gone);
+	if (unwatched)
+		tell_unwatched(collection);
+}
+
+static void on_unwatched(void *data)
+{
+	struct collection *collection = data;
+	gboolean unwatched;
+
+	pthread_mutex_lock(&collection->lock);
+	unwatched = update_must_poll(collection);
+	pthread_mutex_unlock(&collection->lock);
+	if (unwatched)
+		tell_unwatched(collection);
+}
+
+/* Under the lock. What may no more be read is not shown any longer, either. */
+static GPtrArray *deny(struct collection *collection)
+{
+	collection->state = STATE_FAILED;
+	store_sweep_begin(collection->store);
+	return store_sweep_end(collection->store);
 }
 
 static void on_failed(void *data, const struct source_result *result)
 {
 	struct collection *collection = data;
+	g_autoptr(GPtrArray) gone = NULL;
+	gboolean unwatched;
 
 	pthread_mutex_lock(&collection->lock);
+	unwatched = update_must_poll(collection);
 	/* A store that was complete once goes on being shown: the last known state. */
 	if (collection->state == STATE_LOADING)
 		collection->state = STATE_FAILED;
+	else if (result->status == 403)
+		gone = deny(collection);
 	collection->refreshing = FALSE;
-	collection->must_poll = reflector_must_poll(collection->reflector);
 	collection->listed = loop_now();
 	collection->errnum = result->errnum;
 	g_free(collection->message);
 	collection->message = g_strdup(result->message);
 	unlock_and_wake(collection);
+	if (gone != NULL)
+		tell_gone(collection, gone);
+	/* What was said not to be there is no longer known, either. */
+	if (unwatched || gone != NULL)
+		tell_unwatched(collection);
 }
 
 static void on_contact(void *data, const struct source_result *result)
@@ -183,6 +235,7 @@ static const struct reflector_handlers reflector_handlers = {
 	.remove = on_remove,
 	.synced = on_synced,
 	.failed = on_failed,
+	.unwatched = on_unwatched,
 	.contact = on_contact,
 	.problem = on_problem,
 };
@@ -270,6 +323,7 @@ static void run_stop(void *data)
 	struct collection *collection = data;
 
 	reflector_stop(collection->reflector);
+	collection->options.handlers->stopped(collection->options.data);
 	collection_unref(collection);
 }
 
@@ -400,7 +454,7 @@ uint64_t collection_idle(struct collection *collection)
 {
 	LOCK_GUARD(&collection->lock);
 
-	return loop_now() - collection->looked;
+	return collection->waiters->len > 0 ? 0 : loop_now() - collection->looked;
 }
 
 static const char *state_name(const struct collection *collection)

@@ -28,8 +28,15 @@ struct collection_handlers {
 	 */
 	void (*changed)(void *data, struct collection *collection, struct snapshot *old,
 		struct snapshot *new);
+	/*
+	 * What was said to last must be asked for again: from now on nothing tells of changes
+	 * (collection_must_poll is TRUE and was FALSE), or it may no more be read. On the strand.
+	 */
+	void (*unwatched)(void *data, struct collection *collection);
 	void (*contact)(void *data, const struct source_result *result);
 	void (*problem)(void *data, const char *text);
+	/* After collection_stop, once and last: neither source nor handlers are called any more. */
+	void (*stopped)(void *data);
 };
 
 struct collection_options {
@@ -81,5 +88,5 @@ struct collection_status {
 void collection_describe(struct collection *collection, struct collection_status *ret);
 const struct source_scope *collection_scope(const struct collection *collection);
 gboolean collection_must_poll(struct collection *collection);
-/* Milliseconds since the last look. */
+/* Milliseconds since the last look; 0 while somebody waits. */
 uint64_t collection_idle(struct collection *collection);

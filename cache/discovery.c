@@ -17,6 +17,8 @@ static const char *const ANNOUNCERS[] = {
  * it does, so it is read shortly after the event and twice more.
  */
 static const uint64_t READ_AGAIN_MS[] = {100, 1000, 4000};
+#define READ_AGAIN_LAST G_N_ELEMENTS(READ_AGAIN_MS)
+#define READ_APART_MS 1000
 
 struct announcer {
 	struct discovery *discovery;
@@ -26,7 +28,6 @@ struct announcer {
 	uint64_t began;
 	struct backoff backoff;
 	gboolean begun;
-	gboolean denied;
 };
 
 struct waiter {
@@ -43,6 +44,7 @@ struct discovery {
 	struct source_call *call;
 	uint64_t timer;
 	struct backoff backoff;
+	guint overdue; /* timers that were cancelled after their job had been posted */
 	guint again; /* index into READ_AGAIN_MS of what is due next */
 	gboolean stopped;
 	/* Guarded by the lock. */
@@ -107,7 +109,12 @@ static void on_timer(void *data)
 {
 	struct discovery *discovery RELEASED = data;
 
-	if (discovery->stopped || discovery->timer == 0)
+	/* Jobs come in the order of their timers: this one is of a cancelled timer. */
+	if (discovery->overdue > 0) {
+		discovery->overdue--;
+		return;
+	}
+	if (discovery->stopped)
 		return;
 	discovery->timer = 0;
 	discover(discovery);
@@ -118,8 +125,12 @@ static void cancel_timer(struct discovery *discovery)
 	uint64_t timer = discovery->timer;
 
 	discovery->timer = 0;
-	if (timer != 0 && loop_timer_cancel(discovery->options.loop, timer))
+	if (timer == 0)
+		return;
+	if (loop_timer_cancel(discovery->options.loop, timer))
 		discovery_unref(discovery);
+	else
+		discovery->overdue++;
 }
 
 static void discover_after(struct discovery *discovery, uint64_t delay)
@@ -129,11 +140,29 @@ static void discover_after(struct discovery *discovery, uint64_t delay)
 		discovery->options.loop, delay, discovery->strand, on_timer, ref(discovery));
 }
 
+/* The next step of READ_AGAIN_MS; a first one waits until the last reading is a second old. */
+static void read_again(struct discovery *discovery)
+{
+	uint64_t delay = READ_AGAIN_MS[discovery->again];
+	uint64_t age;
+
+	pthread_mutex_lock(&discovery->lock);
+	age = loop_now() - discovery->ended;
+	pthread_mutex_unlock(&discovery->lock);
+	if (discovery->again == 0 && age < READ_APART_MS)
+		delay = MAX(delay, READ_APART_MS - age);
+	discovery->again++;
+	discover_after(discovery, delay);
+}
+
+/* A reading that is due soon anyway is not put off, however many events come. */
 static void announced(struct discovery *discovery)
 {
+	if (discovery->again == 1 && discovery->timer != 0)
+		return;
 	discovery->again = 0;
 	if (discovery->call == NULL)
-		discover_after(discovery, READ_AGAIN_MS[discovery->again++]);
+		read_again(discovery);
 }
 
 static void on_announcer_event(void *data, enum source_event event, const struct source_item *item)
@@ -163,16 +192,17 @@ static void on_announcer_done(void *data, const struct source_result *result)
 	announcer->call = source_call_unref(announcer->call);
 	if (discovery->stopped)
 		return;
-	if (result->errnum == EACCES) {
-		announcer->denied = TRUE;
+	if (result->status == 403) {
+		/* It may have been a server that has just started. */
+		delay = discovery->options.age;
 		pthread_mutex_lock(&discovery->lock);
 		discovery->unwatched = TRUE;
 		pthread_mutex_unlock(&discovery->lock);
-		return;
+	} else if (result->errnum == 0 && loop_now() - announcer->began > 1000) {
+		delay = 0;
+	} else {
+		delay = backoff_next(&announcer->backoff, loop_now(), result->retry_after);
 	}
-	delay = result->errnum == 0 && loop_now() - announcer->began > 1000
-			? 0
-			: backoff_next(&announcer->backoff, loop_now(), result->retry_after);
 	announcer->timer = loop_timer_add(
 		discovery->options.loop, delay, discovery->strand, on_announcer_timer, announcer);
 	ref(discovery);
@@ -249,6 +279,19 @@ static void set_outcome(struct discovery *discovery, const struct source_result 
 	discovery->message = g_strdup(result->message);
 }
 
+/* What was announced while it was read, and what could not be read, is read again. */
+static void discover_again(struct discovery *discovery, const struct catalog *catalog,
+	const struct source_result *result)
+{
+	if (catalog != NULL && discovery->again < READ_AGAIN_LAST)
+		read_again(discovery);
+	else if (catalog == NULL || catalog_partial(catalog)->len > 0)
+		discover_after(discovery,
+			backoff_next(&discovery->backoff, loop_now(), result->retry_after));
+	else
+		backoff_reset(&discovery->backoff);
+}
+
 static void on_discovered(
 	void *data, const struct source_result *result, struct source_catalog *discovered)
 {
@@ -264,22 +307,16 @@ static void on_discovered(
 	}
 	if (result->errnum == 0) {
 		discovery->options.handlers->contact(discovery->options.data, NULL);
-		backoff_reset(&discovery->backoff);
 		replace_catalog(discovery, catalog);
 	} else if (result->status == 0) {
 		discovery->options.handlers->contact(discovery->options.data, result);
 	}
 	set_outcome(discovery, result);
 	wake(discovery);
-	if (catalog == NULL) {
-		discover_after(discovery,
-			backoff_next(&discovery->backoff, loop_now(), result->retry_after));
-		return;
-	}
-	announcers_begin(discovery, catalog);
+	if (catalog != NULL)
+		announcers_begin(discovery, catalog);
+	discover_again(discovery, catalog, result);
 	catalog_unref(catalog);
-	if (discovery->again > 0 && discovery->again < G_N_ELEMENTS(READ_AGAIN_MS))
-		discover_after(discovery, READ_AGAIN_MS[discovery->again++]);
 }
 
 static const struct source_discover_handlers discover_handlers = {.done = on_discovered};
@@ -311,6 +348,7 @@ struct discovery *discovery_create(const struct discovery_options *options)
 	discovery->strand = strand_create(options->pool);
 	discovery->waiters = g_array_new(FALSE, FALSE, sizeof(struct waiter));
 	discovery->running = TRUE;
+	discovery->again = READ_AGAIN_LAST;
 	pthread_mutex_init(&discovery->lock, NULL);
 	strand_post(discovery->strand, run_discover, ref(discovery));
 	return discovery;
@@ -334,6 +372,7 @@ static void run_stop(void *data)
 		if (timer != 0 && loop_timer_cancel(discovery->options.loop, timer))
 			discovery_unref(discovery);
 	}
+	discovery->options.handlers->stopped(discovery->options.data);
 }
 
 void discovery_stop(struct discovery *discovery)

@@ -15,6 +15,8 @@ struct discovery_handlers {
 	void (*changed)(void *data, struct catalog *old, struct catalog *new);
 	void (*contact)(void *data, const struct source_result *result);
 	void (*problem)(void *data, const char *text);
+	/* After discovery_stop, once and last: neither source nor handlers are called any more. */
+	void (*stopped)(void *data);
 };
 
 struct discovery_options {
@@ -28,7 +30,7 @@ struct discovery_options {
 
 /* Begins at once. */
 struct discovery *discovery_create(const struct discovery_options *options);
-/* Ends what is under way; whoever waits is called. */
+/* Ends what is under way; whoever waits is called; handlers.stopped follows. */
 void discovery_stop(struct discovery *discovery);
 void discovery_unref(struct discovery *discovery);
 

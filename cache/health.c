@@ -1,7 +1,8 @@
 #include "cache/health.h"
 
-#include "client/lock.h"
 #include <string.h>
+
+#include "client/lock.h"
 
 #define PROBE_INTERVAL_MS 15000
 #define PROBE_AWAY_FIRST_MS 500
@@ -16,7 +17,9 @@ struct health {
 	void *data;
 	struct source_call *call; /* on the strand */
 	uint64_t timer; /* on the strand */
+	guint overdue; /* on the strand: timers cancelled after their job had been posted */
 	uint64_t delay; /* on the strand */
+	gboolean lost; /* on the strand: handlers.lost was called, restored not yet */
 	pthread_mutex_t lock; /* guards all below */
 	gboolean stopped;
 	gboolean away;
@@ -65,6 +68,27 @@ static gboolean is_stopped(struct health *health)
 	return health->stopped;
 }
 
+/* Other than those who report that the server is away, a probe tells that connections may be dead.
+ */
+static void set_answered(struct health *health, const char *message)
+{
+	gboolean changed = set_away(health, message);
+
+	if (message == NULL) {
+		health->lost = FALSE;
+		if (changed)
+			health->handlers->restored(health->data);
+	} else if (!health->lost) {
+		health->lost = TRUE;
+		health->handlers->lost(health->data);
+	}
+}
+
+static const char *reason_of(const struct source_result *result)
+{
+	return result->message != NULL ? result->message : g_strerror(result->errnum);
+}
+
 static void on_ping_done(
 	void *data, const struct source_result *result, const struct source_item *item)
 {
@@ -74,12 +98,7 @@ static void on_ping_done(
 
 	health->call = source_call_unref(health->call);
 	if (!is_stopped(health)) {
-		if (set_away(health, answered ? NULL : result->message)) {
-			if (answered)
-				health->handlers->restored(health->data);
-			else
-				health->handlers->lost(health->data);
-		}
+		set_answered(health, answered ? NULL : reason_of(result));
 		if (answered)
 			health->delay = PROBE_INTERVAL_MS;
 		else if (health->delay >= PROBE_INTERVAL_MS)
@@ -105,8 +124,13 @@ static void on_timer(void *data)
 {
 	struct health *health = data;
 
-	health->timer = 0;
-	probe(health);
+	/* Jobs come in the order of their timers: this one may be of a cancelled timer. */
+	if (health->overdue > 0) {
+		health->overdue--;
+	} else {
+		health->timer = 0;
+		probe(health);
+	}
 	health_unref(health);
 }
 
@@ -115,8 +139,12 @@ static void cancel_timer(struct health *health)
 	uint64_t timer = health->timer;
 
 	health->timer = 0;
-	if (timer != 0 && loop_timer_cancel(health->loop, timer))
+	if (timer == 0)
+		return;
+	if (loop_timer_cancel(health->loop, timer))
 		health_unref(health);
+	else
+		health->overdue++;
 }
 
 static void schedule(struct health *health, uint64_t delay)
@@ -161,6 +189,7 @@ static void run_stop(void *data)
 	cancel_timer(health);
 	if (health->call != NULL)
 		source_cancel(health->call);
+	health->handlers->stopped(health->data);
 	health_unref(health);
 }
 
@@ -191,7 +220,7 @@ void health_stop(struct health *health)
 
 void health_report(struct health *health, const struct source_result *result)
 {
-	if (!set_away(health, result != NULL ? result->message : NULL))
+	if (!set_away(health, result != NULL ? reason_of(result) : NULL))
 		return;
 	strand_post(health->strand, result != NULL ? run_probe_soon : run_restored, ref(health));
 }

@@ -15,11 +15,13 @@ struct health_handlers {
 	void (*lost)(void *data);
 	/* It answers again. */
 	void (*restored)(void *data);
+	/* After health_stop, once and last: neither source nor handlers are called any more. */
+	void (*stopped)(void *data);
 };
 
 struct health *health_create(struct source *source, struct loop *loop, struct strand_pool *pool,
 	const struct health_handlers *handlers, void *data);
-/* No handler is called any more once the strand has run what is queued. Any thread. */
+/* handlers.stopped follows. Any thread. */
 void health_stop(struct health *health);
 void health_unref(struct health *health);
 

@@ -7,6 +7,12 @@
 
 /* A watch that ends sooner than this without an event counts as failed (client-go). */
 #define WATCH_TOO_SHORT 1000
+/* A watch that fails sooner than this after a list does not cause another one at once. */
+#define LIST_TOO_SOON 1000
+/* A refused watch is tried again with a list after this. */
+#define WATCH_REFUSED_MS 60000
+/* A server that has just started refuses for a moment what it allowed and will allow again. */
+#define DENIALS_MAX 3
 
 enum phase {
 	PHASE_RESTING, /* never listed, failed for good, or polled */
@@ -30,16 +36,33 @@ struct reflector {
 	char *version; /* where to go on watching from */
 	uint64_t watch_began; /* loop_now() */
 	gboolean watch_had_events; /* since watch_began */
+	guint overdue; /* timers that were cancelled after their job had been posted */
+	uint64_t listed; /* loop_now() when the last list was complete */
+	uint64_t refused; /* loop_now() when the watch was forbidden, 0: it was not */
+	guint denials; /* lists refused in a row after one was complete */
 	gboolean streaming; /* the list under way is a WatchList stream */
 	gboolean synced; /* a list was complete once */
 	gboolean no_stream; /* the server refused WatchList */
-	gboolean no_list; /* the list by name is forbidden: GET */
+	gboolean no_list; /* the list by name is forbidden or unknown: GET */
 	gboolean no_watch; /* the watch is forbidden or unknown */
 	gboolean stopped;
 };
 
 static void list_enqueue(struct reflector *reflector);
 static void watch_begin(struct reflector *reflector);
+
+/* As if nothing was ever listed or refused. */
+static void begin_anew(struct reflector *reflector)
+{
+	const struct source_scope *scope = reflector->options.scope;
+
+	reflector->from = SOURCE_LIST_CACHE;
+	reflector->synced = FALSE;
+	reflector->denials = 0;
+	reflector->refused = 0;
+	reflector->no_watch = !scope->resource->can_watch;
+	reflector->no_list = scope->name != NULL && !scope->resource->can_list;
+}
 
 struct reflector *reflector_create(const struct reflector_options *options,
 	const struct reflector_handlers *handlers, void *data)
@@ -51,8 +74,7 @@ struct reflector *reflector_create(const struct reflector_options *options,
 	strand_ref(reflector->options.strand);
 	reflector->handlers = handlers;
 	reflector->data = data;
-	reflector->from = SOURCE_LIST_CACHE;
-	reflector->no_watch = !options->scope->resource->can_watch;
+	begin_anew(reflector);
 	return reflector;
 }
 
@@ -90,7 +112,12 @@ static void on_timer(void *data)
 {
 	struct reflector *reflector RELEASED = data;
 
-	if (reflector->stopped || reflector->timer == 0)
+	/* Jobs come in the order of their timers: this one is of a cancelled timer. */
+	if (reflector->overdue > 0) {
+		reflector->overdue--;
+		return;
+	}
+	if (reflector->stopped)
 		return;
 	reflector->timer = 0;
 	reflector->after_timer(reflector);
@@ -112,8 +139,12 @@ static void cancel_timer(struct reflector *reflector)
 	uint64_t timer = reflector->timer;
 
 	reflector->timer = 0;
-	if (timer != 0 && loop_timer_cancel(reflector->options.loop, timer))
+	if (timer == 0)
+		return;
+	if (loop_timer_cancel(reflector->options.loop, timer))
 		reflector_unref(reflector);
+	else
+		reflector->overdue++;
 }
 
 static void call_ended(struct reflector *reflector)
@@ -188,10 +219,29 @@ static void list_complete(struct reflector *reflector)
 {
 	admission_leave(reflector->options.admission);
 	reflector->synced = TRUE;
+	reflector->denials = 0;
+	reflector->listed = loop_now();
 	reflector->from = SOURCE_LIST_KNOWN;
 	reflector->phase = PHASE_RESTING;
 	tell_contact(reflector, NULL);
 	reflector->handlers->synced(reflector->data);
+}
+
+/* Whether a WatchList stream failed with an answer that a plain list may not get. */
+static gboolean is_stream_refused(const struct source_result *result)
+{
+	return result->status != 0 && result->status != 401 && result->status != 429 &&
+	       result->status < 500;
+}
+
+static void list_denied(struct reflector *reflector, const struct source_result *result)
+{
+	if (reflector->synced && ++reflector->denials < DENIALS_MAX) {
+		wait_then(reflector, list_enqueue, result->retry_after);
+		return;
+	}
+	begin_anew(reflector);
+	reflector->handlers->failed(reflector->data, result);
 }
 
 static void list_failed(struct reflector *reflector, const struct source_result *result)
@@ -206,14 +256,19 @@ static void list_failed(struct reflector *reflector, const struct source_result 
 		list_enqueue(reflector);
 		return;
 	}
-	if (reflector->streaming && result->errnum == EINVAL && !reflector->no_stream) {
+	if (reflector->streaming && is_stream_refused(result)) {
 		reflector->no_stream = TRUE;
 		list_enqueue(reflector);
 		return;
 	}
-	if (result->errnum == EACCES && scope->name != NULL && !reflector->no_list) {
+	/* 401 is EACCES as well, but says nothing of what may be done. */
+	if (result->status == 403 && scope->name != NULL && !reflector->no_list) {
 		reflector->no_list = TRUE;
 		list_enqueue(reflector);
+		return;
+	}
+	if (result->status == 403) {
+		list_denied(reflector, result);
 		return;
 	}
 	reflector->handlers->failed(reflector->data, result);
@@ -324,6 +379,29 @@ static void on_watch_event(void *data, enum source_event event, const struct sou
 	}
 }
 
+/* A server that lists but fails each watch of it must not be asked without a pause. */
+static void relist(struct reflector *reflector)
+{
+	if (loop_now() - reflector->listed < LIST_TOO_SOON)
+		wait_then(reflector, list_enqueue, 0);
+	else
+		list_enqueue(reflector);
+}
+
+static void watch_refused(struct reflector *reflector, const struct source_result *result)
+{
+	reflector->no_watch = TRUE;
+	reflector->refused = result->status == 403 ? loop_now() : 0;
+	reflector->handlers->unwatched(reflector->data);
+}
+
+/* What a person could do something about; that a connection broke shows elsewhere. */
+static void tell_watch_problem(struct reflector *reflector, const struct source_result *result)
+{
+	if (result->status >= 400 || result->errnum == EPROTO || result->errnum == EFBIG)
+		reflector->handlers->problem(reflector->data, result->message);
+}
+
 /* What follows when a watch that had begun is over. */
 static void watch_ended(struct reflector *reflector, const struct source_result *result)
 {
@@ -334,14 +412,16 @@ static void watch_ended(struct reflector *reflector, const struct source_result 
 	tell_contact(reflector, result);
 	if (result->expired) {
 		reflector->from = SOURCE_LIST_LATEST;
-		list_enqueue(reflector);
-	} else if (result->errnum == EACCES || result->status == 404 || result->status == 405) {
-		/* It may be listed and not watched, or is gone: then the list says so. */
-		reflector->no_watch = result->errnum == EACCES || result->status == 405;
-		list_enqueue(reflector);
+		relist(reflector);
+	} else if (result->status == 403 || result->status == 405) {
+		watch_refused(reflector, result);
+	} else if (result->status == 404) {
+		/* It may be gone: then the list says so. */
+		relist(reflector);
 	} else if (result->errnum == 0 && !too_short) {
 		watch_begin(reflector);
 	} else {
+		tell_watch_problem(reflector, result);
 		wait_then(reflector, watch_begin, result->retry_after);
 	}
 }
@@ -360,6 +440,7 @@ static void on_watch_done(void *data, const struct source_result *result)
 
 		if (cut.errnum == 0) {
 			cut.errnum = EIO;
+			cut.status = 200;
 			cut.message = "the watch ended before the initial events were complete";
 		}
 		list_failed(reflector, &cut);
@@ -395,6 +476,10 @@ static void on_admitted(void *data)
 	if (reflector->stopped) {
 		admission_leave(reflector->options.admission);
 		return;
+	}
+	if (reflector->refused != 0 && loop_now() - reflector->refused >= WATCH_REFUSED_MS) {
+		reflector->refused = 0;
+		reflector->no_watch = FALSE;
 	}
 	reflector->phase = PHASE_LISTING;
 	reflector->watch_began = loop_now();

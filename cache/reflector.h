@@ -26,10 +26,13 @@ struct reflector_handlers {
 	/* The list is complete: what it did not name has vanished. */
 	void (*synced)(void *data);
 	/*
-	 * A list failed. When one was complete before, the reflector tries again by itself; else it
-	 * rests until reflector_refresh.
+	 * A list failed. When one was complete before, the reflector tries again by itself, unless
+	 * it may no more list (403, only told once it was said several times); else it rests until
+	 * reflector_refresh.
 	 */
 	void (*failed)(void *data, const struct source_result *result);
+	/* The watch is refused: reflector_must_poll has become TRUE. */
+	void (*unwatched)(void *data);
 	/* The server answered (result NULL), or could not be reached. */
 	void (*contact)(void *data, const struct source_result *result);
 	/* Something a person should know of, that harms only itself. One line. */
@@ -58,5 +61,8 @@ void reflector_reconnect(struct reflector *reflector);
 /* After this no handler is called any more, and calls under way are cancelled. */
 void reflector_stop(struct reflector *reflector);
 
-/* TRUE when nothing tells of changes: list again when somebody looks. Valid once synced. */
+/*
+ * TRUE when nothing tells of changes: list again when somebody looks. Valid once synced; may change
+ * with each list, and before unwatched is called.
+ */
 gboolean reflector_must_poll(const struct reflector *reflector);
