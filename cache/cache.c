@@ -284,10 +284,31 @@ void cache_destroy(struct cache *cache)
 	g_free(cache);
 }
 
+/*
+ * There is nothing to show and the server has been away for a while: to wait for it would only make
+ * the user wait for a time-out.
+ */
+static int refuse_while_away(struct cache *cache, GError **error)
+{
+	g_autofree char *message = NULL;
+	gint64 since;
+
+	if (!health_is_away(cache->health, &since, &message) ||
+		g_get_real_time() / G_USEC_PER_SEC - since < CACHE_PATIENCE_S)
+		return -EINPROGRESS;
+	return error_set(error, EHOSTDOWN, "%s", message);
+}
+
 int cache_catalog(
 	struct cache *cache, collection_wait wait, void *data, struct catalog **ret, GError **error)
 {
-	return discovery_look(cache->discovery, wait, data, ret, error);
+	int r = discovery_look(cache->discovery, NULL, NULL, ret, error);
+
+	if (r == -EINPROGRESS)
+		r = refuse_while_away(cache, error);
+	if (r == -EINPROGRESS && wait != NULL)
+		r = discovery_look(cache->discovery, wait, data, ret, error);
+	return r;
 }
 
 struct catalog *cache_catalog_now(struct cache *cache)
@@ -356,7 +377,11 @@ static int look_at(struct cache *cache, struct resource *resource, const char *n
 
 	if (r < 0)
 		return r;
-	r = collection_look(collection, wait, data, error);
+	r = collection_look(collection, NULL, NULL, error);
+	if (r == -EINPROGRESS)
+		r = refuse_while_away(cache, error);
+	if (r == -EINPROGRESS && wait != NULL)
+		r = collection_look(collection, wait, data, error);
 	if (r == 0) {
 		*ret = collection;
 		return 0;

@@ -131,13 +131,33 @@ static void on_interrupt(fuse_req_t fuse, void *data)
 	end(filesystem->parking, GPOINTER_TO_SIZE(data), EINTR);
 }
 
+/* For a person: what was waited for, and where. */
+static char *describe_wait(const struct request *request)
+{
+	const struct node_key *key = &request->node->key;
+
+	return g_strdup_printf("%s: %s%s%s%s%s: no answer within %d seconds",
+		key->context != NULL ? cache_where(key->context->cache) : "kubefs",
+		key->namespace != NULL ? key->namespace : "",
+		key->namespace != NULL && key->namespace[0] != '\0' ? "/" : "",
+		key->resource != NULL ? key->resource->name : "", request->name != NULL ? "/" : "",
+		request->name != NULL ? request->name : "", REQUEST_TIMEOUT_MS / 1000);
+}
+
 static void on_timeout(void *data)
 {
 	g_autofree struct ticket *ticket = data;
+	struct parking *parking = ticket->parking;
+	g_autofree char *text = NULL;
+	struct parked *parked;
 
-	if (end(ticket->parking, ticket->id, ETIMEDOUT))
-		journal_add(ticket->parking->filesystem->journal, ETIMEDOUT,
-			"a request waited too long for the server");
+	pthread_mutex_lock(&parking->lock);
+	parked = g_hash_table_lookup(parking->parked, &ticket->id);
+	if (parked != NULL)
+		text = describe_wait(&parked->request);
+	pthread_mutex_unlock(&parking->lock);
+	if (end(parking, ticket->id, ETIMEDOUT) && text != NULL)
+		journal_add(parking->filesystem->journal, ETIMEDOUT, text);
 }
 
 void parking_close(struct parking *parking)
@@ -159,6 +179,7 @@ void parking_close(struct parking *parking)
 /* After a run that ended with -EINPROGRESS: TRUE when it is to run again at once. */
 static gboolean settle(struct parking *parking, struct parked *parked)
 {
+	uint64_t id = parked->id;
 	int ended;
 
 	pthread_mutex_lock(&parking->lock);
@@ -170,8 +191,9 @@ static gboolean settle(struct parking *parking, struct parked *parked)
 	}
 	parked->running = FALSE;
 	pthread_mutex_unlock(&parking->lock);
+	/* From here on another thread may have answered and freed it. */
 	if (ended != 0)
-		end(parking, parked->id, ended);
+		end(parking, id, ended);
 	return FALSE;
 }
 
