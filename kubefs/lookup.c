@@ -25,11 +25,21 @@ int lookup_enter(struct filesystem *filesystem, const struct layout_entry *entry
 	return 0;
 }
 
+static gboolean same_resource(const struct resource *a, const struct resource *b)
+{
+	return a == b || (a != NULL && b != NULL && resource_equal(a, b));
+}
+
+/* Whether a, which the kernel was given, is as true for as long as b. */
 static gboolean same_meaning(const struct layout_entry *a, const struct layout_entry *b)
 {
 	if (a->found != b->found)
 		return FALSE;
-	return !a->found || (a->key.kind == b->key.kind && a->key.snapshot == b->key.snapshot);
+	if (!a->found)
+		return a->entry_timeout <= b->entry_timeout;
+	return a->key.kind == b->key.kind && a->key.snapshot == b->key.snapshot &&
+	       a->entry_timeout <= b->entry_timeout &&
+	       same_resource(a->key.resource, b->key.resource);
 }
 
 void lookup_verify(struct filesystem *filesystem, const struct node *directory, const char *name,
