@@ -177,6 +177,15 @@ static void on_lost(void *data)
 	for_all(data, collection_reconnect);
 }
 
+/* Those who wait for what was never read wait in vain (refuse_while_away). */
+static void on_away(void *data)
+{
+	struct cache *cache = data;
+
+	discovery_wake(cache->discovery);
+	for_all(cache, collection_wake);
+}
+
 static void on_restored(void *data)
 {
 	struct cache *cache = data;
@@ -187,6 +196,7 @@ static void on_restored(void *data)
 
 static const struct health_handlers health_handlers = {
 	.lost = on_lost,
+	.away = on_away,
 	.restored = on_restored,
 	.stopped = on_stopped,
 };

@@ -332,6 +332,12 @@ static void post(struct collection *collection, strand_job job)
 	strand_post(collection->strand, job, collection_ref(collection));
 }
 
+void collection_wake(struct collection *collection)
+{
+	pthread_mutex_lock(&collection->lock);
+	unlock_and_wake(collection);
+}
+
 void collection_kick(struct collection *collection)
 {
 	post(collection, run_kick);

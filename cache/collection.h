@@ -75,6 +75,8 @@ gboolean collection_has_long_names(struct collection *collection);
 size_t collection_count(struct collection *collection, const char *namespace);
 struct timespec collection_changed(struct collection *collection, const char *namespace);
 
+/* Whoever waits asks again, and may be told something else meanwhile. */
+void collection_wake(struct collection *collection);
 void collection_kick(struct collection *collection);
 void collection_reconnect(struct collection *collection);
 

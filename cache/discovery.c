@@ -89,7 +89,7 @@ static void release(struct discovery **discovery)
 
 #define RELEASED __attribute__((cleanup(release)))
 
-static void wake(struct discovery *discovery)
+void discovery_wake(struct discovery *discovery)
 {
 	GArray *waiters;
 
@@ -312,7 +312,7 @@ static void on_discovered(
 		discovery->options.handlers->contact(discovery->options.data, result);
 	}
 	set_outcome(discovery, result);
-	wake(discovery);
+	discovery_wake(discovery);
 	if (catalog != NULL)
 		announcers_begin(discovery, catalog);
 	discover_again(discovery, catalog, result);
@@ -380,7 +380,7 @@ void discovery_stop(struct discovery *discovery)
 	pthread_mutex_lock(&discovery->lock);
 	discovery->closed = TRUE;
 	pthread_mutex_unlock(&discovery->lock);
-	wake(discovery);
+	discovery_wake(discovery);
 	strand_post(discovery->strand, run_stop, ref(discovery));
 }
 

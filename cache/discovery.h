@@ -39,5 +39,7 @@ int discovery_look(struct discovery *discovery, collection_wait wait, void *data
 	struct catalog **ret, GError **error);
 /* A reference, or NULL. Any thread. */
 struct catalog *discovery_now(struct discovery *discovery);
+/* Whoever waits asks again, and may be told something else meanwhile. Any thread. */
+void discovery_wake(struct discovery *discovery);
 /* The server is back: does now what waits for a timer. Any thread. */
 void discovery_kick(struct discovery *discovery);

@@ -81,6 +81,8 @@ static void set_answered(struct health *health, const char *message)
 	} else if (!health->lost) {
 		health->lost = TRUE;
 		health->handlers->lost(health->data);
+	} else {
+		health->handlers->away(health->data);
 	}
 }
 

@@ -13,6 +13,8 @@ struct health;
 struct health_handlers {
 	/* The server did not answer a probe: connections may be dead. On the health's strand. */
 	void (*lost)(void *data);
+	/* It has not answered another one since. */
+	void (*away)(void *data);
 	/* It answers again. */
 	void (*restored)(void *data);
 	/* After health_stop, once and last: neither source nor handlers are called any more. */
