@@ -31,7 +31,7 @@ struct listing {
 	uint64_t changes;
 	GArray *given; /* of struct given */
 	GHashTable *chunks; /* prefixes of long names that have been listed */
-	double timeout; /* of objects */
+	double timeout; /* of objects and namespaces */
 	uint64_t after;
 };
 
@@ -190,7 +190,7 @@ static gboolean visit_namespace(void *data, uint64_t sequence, struct snapshot *
 	struct listing *listing = data;
 	g_autofree char *name = escape_name(snapshot->name, strlen(snapshot->name), "");
 	struct layout_entry entry = make_entry(listing, NODE_NAMESPACE,
-		listing->request->node->key.context, snapshot->name, NULL, LAYOUT_LONG);
+		listing->request->node->key.context, snapshot->name, NULL, listing->timeout);
 
 	return add_entry(listing, name, &entry, FIRST + sequence);
 }
@@ -212,6 +212,16 @@ static void list_known_namespaces(struct listing *listing, uint64_t after)
 		if (!add_entry(listing, name, &entry, FIRST + after + 1))
 			return;
 	}
+}
+
+/* How long what the collection tells is good for. */
+static void set_timeout(struct listing *listing, struct collection *collection)
+{
+	listing->timeout = LAYOUT_LONG;
+	if (!collection_must_poll(collection))
+		return;
+	listing->timeout = LAYOUT_POLLED;
+	staleness_add(listing->request->filesystem->staleness, listing->request->node->id);
 }
 
 static int list_namespaces(
@@ -240,6 +250,7 @@ static int list_namespaces(
 			g_propagate_error(error, g_steal_pointer(&denied));
 		return r;
 	}
+	set_timeout(listing, collection);
 	collection_each(collection, "", after, visit_namespace, listing);
 	collection_unref(collection);
 	return 0;
@@ -256,6 +267,8 @@ static int list_resources(
 
 	if (r < 0)
 		return r;
+	/* The catalog can be seen before it is told of (changes.c). */
+	context_learn(key->context, catalog);
 	while ((resource = context_next(key->context, catalog, namespaced, &after)) != NULL) {
 		struct layout_entry entry = make_entry(
 			listing, NODE_RESOURCE, key->context, key->namespace, resource, LAYOUT_USE);
@@ -367,13 +380,11 @@ static int list_objects(
 
 	if (r < 0)
 		return r;
-	listing->timeout = collection_must_poll(collection) ? LAYOUT_POLLED : LAYOUT_LONG;
+	set_timeout(listing, collection);
 	listing->after = after;
 	if (after > 0 && collection_has_long_names(collection))
 		collection_each(collection, key->namespace, 0, visit_earlier, listing);
 	collection_each(collection, key->namespace, after, visit_object, listing);
-	if (collection_must_poll(collection))
-		staleness_add(listing->request->filesystem->staleness, listing->request->node->id);
 	collection_unref(collection);
 	return 0;
 }

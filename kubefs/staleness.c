@@ -45,8 +45,9 @@ static void run_forget(void *data)
 	staleness->directories = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
 	pthread_mutex_unlock(&staleness->lock);
 	g_hash_table_iter_init(&iter, directories);
+	/* A listing may be on its way to the kernel yet. */
 	while (g_hash_table_iter_next(&iter, &id, NULL))
-		notifier_listing(staleness->notifier, *(uint64_t *)id);
+		notifier_listing_settled(staleness->notifier, *(uint64_t *)id);
 }
 
 void staleness_add(struct staleness *staleness, uint64_t directory)
