@@ -14,6 +14,8 @@ static bool two_digits(const char *text, int *ret)
 static time_t parse_time(const char *text, size_t length)
 {
 	struct tm tm = {0};
+	struct tm normal;
+	time_t time;
 	int century;
 	int year;
 
@@ -27,7 +29,14 @@ static time_t parse_time(const char *text, size_t length)
 		return 0;
 	tm.tm_year = century * 100 + year - 1900;
 	tm.tm_mon--;
-	return MAX(timegm(&tm), 0);
+	normal = tm;
+	time = timegm(&normal);
+	/* The 31st of February would be taken for a day in March. */
+	if (normal.tm_mon != tm.tm_mon || normal.tm_mday != tm.tm_mday ||
+		normal.tm_hour != tm.tm_hour || normal.tm_min != tm.tm_min ||
+		normal.tm_sec != tm.tm_sec)
+		return 0;
+	return MAX(time, 0);
 }
 
 static time_t time_of(const struct document_node *node, const char *key)

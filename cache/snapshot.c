@@ -119,10 +119,19 @@ static size_t find_member(const char *yaml, size_t length, const char *line, siz
 
 #define VERSION_LINE "\n  resourceVersion: "
 
+/* The line of metadata.resourceVersion; others have members of that name, too. */
+static const char *find_version(const char *yaml, size_t length)
+{
+	size_t end;
+	size_t begin = find_member(yaml, length, "\nmetadata:", &end);
+
+	return memmem(yaml + begin, end - begin, VERSION_LINE, strlen(VERSION_LINE));
+}
+
 /* Neither the status nor the version, which moves with it, count as content of the spec. */
 static uint64_t digest_content(const char *yaml, size_t length)
 {
-	const char *version = memmem(yaml, length, VERSION_LINE, strlen(VERSION_LINE));
+	const char *version = find_version(yaml, length);
 	size_t skip_begin = version != NULL ? (size_t)(version + 1 - yaml) : 0;
 	const char *newline =
 		version != NULL ? memchr(version + 1, '\n', length - skip_begin) : NULL;
@@ -131,8 +140,6 @@ static uint64_t digest_content(const char *yaml, size_t length)
 	size_t status = find_member(yaml, length, "\nstatus:", &status_end);
 	uint64_t hash = digest(0xcbf29ce484222325ULL, yaml, skip_begin);
 
-	if (status < skip_end)
-		return digest(hash, yaml + skip_end, length - skip_end);
 	hash = digest(hash, yaml + skip_end, status - skip_end);
 	return digest(hash, yaml + status_end, length - status_end);
 }
