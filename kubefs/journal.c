@@ -67,6 +67,13 @@ static char *make_harmless(const char *text)
 	return g_string_free(harmless, FALSE);
 }
 
+static const char *error_name(int errnum)
+{
+	const char *name = strerrorname_np(errnum);
+
+	return name != NULL ? name : "error";
+}
+
 void journal_add(struct journal *journal, int errnum, const char *text)
 {
 	g_autofree char *harmless = make_harmless(text);
@@ -82,7 +89,7 @@ void journal_add(struct journal *journal, int errnum, const char *text)
 	if (errnum == 0)
 		log_info("%s", harmless);
 	else
-		log_warning("%s: %s", strerrorname_np(errnum), harmless);
+		log_warning("%s: %s", error_name(errnum), harmless);
 	last = g_new0(struct line, 1);
 	*last = (struct line){now, errnum, 1, g_steal_pointer(&harmless)};
 	g_queue_push_tail(&journal->lines, last);
@@ -96,9 +103,9 @@ static void append_line(void *data, void *user_data)
 	GString *text = user_data;
 	g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(line->time);
 	g_autofree char *stamp = g_date_time_format(time, "%Y-%m-%dT%H:%M:%SZ");
-	const char *name = line->errnum != 0 ? strerrorname_np(line->errnum) : "warning";
 
-	g_string_append_printf(text, "%s %s %s", stamp, name != NULL ? name : "error", line->text);
+	g_string_append_printf(text, "%s %s %s", stamp,
+		line->errnum != 0 ? error_name(line->errnum) : "warning", line->text);
 	if (line->times > 1)
 		g_string_append_printf(text, " (%u times)", line->times);
 	g_string_append_c(text, '\n');
