@@ -105,6 +105,17 @@ static void found_namespace(struct question *question, const char *namespace, do
 	found(question, NODE_NAMESPACE, question->directory->key.context, namespace, NULL, timeout);
 }
 
+/* RFC 1123 labels, which the API server demands of namespaces: what shells and git look for is
+ * none. */
+static gboolean is_label(const char *name)
+{
+	size_t length = strlen(name);
+
+	return length > 0 && length <= 63 &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == length && name[0] != '-' &&
+	       name[length - 1] != '-';
+}
+
 static int resolve_namespace(
 	struct question *question, struct resource *resource, const char *namespace, GError **error)
 {
@@ -115,6 +126,8 @@ static int resolve_namespace(
 	int r = cache_look(context->cache, resource, "", namespace, question->wait, question->data,
 		&collection, &denied);
 
+	if (r == -EACCES && !is_label(namespace))
+		return 0;
 	if (r == -EACCES) {
 		/* Whether it exists is not ours to know: what is in it will tell. */
 		if (context_add_namespace(context, namespace))
