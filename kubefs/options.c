@@ -33,7 +33,7 @@ const char OPTIONS_HELP[] =
 /* What fstab and mount(8) say that is not for us. */
 static gboolean is_ignored(const char *option)
 {
-	static const char *const ignored[] = {"rw", "defaults", "auto", "noauto", "user", "nouser",
+	static const char *const ignored[] = {"defaults", "auto", "noauto", "user", "nouser",
 		"users", "owner", "group", "nofail", "_netdev", "nosuid", "nodev", "suid", "dev",
 		"exec", "atime", "relatime", "norelatime", "async", NULL};
 
@@ -162,6 +162,9 @@ static int set_as_group(struct options *options, const char *value, GError **err
 
 static int set_server(struct options *options, const char *value, GError **error)
 {
+	if (value[0] == '\0' || value[0] == ',' || g_str_has_suffix(value, ",") ||
+		strstr(value, ",,") != NULL)
+		return error_set(error, EINVAL, "--server: a URL is empty in \"%s\"", value);
 	add_list(options->servers, value);
 	return 0;
 }
@@ -197,8 +200,9 @@ static int set_mount_option(struct options *options, const char *option, GError 
 			option[length] == '=')
 			return VALUED[i].set(options, option + length + 1, error);
 	}
-	if (strcmp(option, "ro") == 0) {
-		options->read_only = TRUE;
+	if (strcmp(option, "ro") == 0 || strcmp(option, "rw") == 0) {
+		/* The last one counts, as for mount(8). */
+		options->read_only = option[1] == 'o';
 	} else if (strcmp(option, "allow_other") == 0) {
 		/* Whoever is let in is held to the mode bits. */
 		add_mount(options, "allow_other,default_permissions");
@@ -311,6 +315,9 @@ static int set_source(struct options *options, GError **error)
 		if ((*name)[0] == '\0')
 			return error_set(
 				error, EINVAL, "\"%s\": a context name is empty", options->source);
+		if (g_strv_contains((const char *const *)name + 1, *name))
+			return error_set(error, EINVAL, "\"%s\": context \"%s\" is named twice",
+				options->source, *name);
 	}
 	return 0;
 }
