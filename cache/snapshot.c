@@ -205,6 +205,7 @@ static int render(struct scratch *scratch, struct document_node *root,
 	struct document_node *metadata, struct snapshot **ret, GError **error)
 {
 	struct object_times times = object_times_read(metadata);
+	const struct document_node *deletion;
 	struct snapshot *snapshot;
 	int r;
 
@@ -220,7 +221,8 @@ static int render(struct scratch *scratch, struct document_node *root,
 		return r;
 	}
 	snapshot = build(key, &scratch->text);
-	snapshot->terminating = document_get(metadata, "deletionTimestamp") != NULL;
+	deletion = document_get(metadata, "deletionTimestamp");
+	snapshot->terminating = deletion != NULL && deletion->type != DOCUMENT_NULL;
 	set_times(snapshot, times);
 	*ret = snapshot;
 	return 0;
