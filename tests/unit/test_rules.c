@@ -1,0 +1,101 @@
+/* cache/rules.h: what a SelfSubjectRulesReview grants; what is unknown counts as granted. */
+#include "cache/rules.h"
+
+#include <string.h>
+
+#include "tests/unit/cache_fixture.h"
+
+static struct rules *parse(const char *json)
+{
+	struct source_item item = {.json = json, .length = strlen(json)};
+
+	return rules_parse(&item);
+}
+
+static void expect(const char *resource_rules, const char *rest, gboolean allowed)
+{
+	g_autofree char *json =
+		g_strdup_printf("{\"status\":{\"resourceRules\":%s%s}}", resource_rules, rest);
+	struct resource *resource = fake_resource("apps", "v1", "deployments", "Deployment");
+	struct rules *rules = parse(json);
+
+	ck_assert_ptr_nonnull(rules);
+	ck_assert_msg(rules_allow(rules, resource, "update") == allowed, "%s", json);
+	rules_free(rules);
+	resource_unref(resource);
+}
+
+START_TEST (grants_what_a_rule_names) {
+	expect("[{\"verbs\":[\"get\",\"update\"],\"apiGroups\":[\"apps\"],"
+	       "\"resources\":[\"deployments\"]}]",
+		"", TRUE);
+	expect("[{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"]}]", "", TRUE);
+	/* Some object of it is enough. */
+	expect("[{\"verbs\":[\"update\"],\"apiGroups\":[\"apps\"],"
+	       "\"resources\":[\"deployments\"],\"resourceNames\":[\"web\"]}]",
+		"", TRUE);
+	expect("[{\"verbs\":[\"get\"],\"apiGroups\":[\"apps\"],\"resources\":[\"deployments\"]},"
+	       "{\"verbs\":[\"update\"],\"apiGroups\":[\"\",\"apps\"],"
+	       "\"resources\":[\"pods\",\"deployments\"]}]",
+		"", TRUE);
+}
+END_TEST
+
+START_TEST (denies_what_no_rule_names) {
+	expect("[]", "", FALSE);
+	expect("[{\"verbs\":[\"get\"],\"apiGroups\":[\"apps\"],\"resources\":[\"deployments\"]}]",
+		"", FALSE);
+	expect("[{\"verbs\":[\"update\"],\"apiGroups\":[\"\"],\"resources\":[\"deployments\"]}]",
+		"", FALSE);
+	expect("[{\"verbs\":[\"update\"],\"apiGroups\":[\"apps\"],"
+	       "\"resources\":[\"deployments/status\"]}]",
+		"", FALSE);
+	expect("[{\"verbs\":[\"update\"],\"apiGroups\":[\"apps\"]}]", "", FALSE);
+	expect("[1,null,[],{\"verbs\":\"update\",\"apiGroups\":[\"apps\"],"
+	       "\"resources\":[\"deployments\"]}]",
+		"", FALSE);
+	expect("[{\"verbs\":[1,null,{}],\"apiGroups\":[\"apps\"],\"resources\":[\"*\"]}]", "",
+		FALSE);
+}
+END_TEST
+
+START_TEST (unknown_counts_as_granted) {
+	struct resource *resource = fake_resource("", "v1", "pods", "Pod");
+
+	expect("[]", ",\"incomplete\":true", TRUE);
+	expect("[]", ",\"incomplete\":false", FALSE);
+	ck_assert(rules_allow(NULL, resource, "update"));
+	resource_unref(resource);
+}
+END_TEST
+
+START_TEST (takes_nothing_else_for_a_review) {
+	static const char *const wrong[] = {
+		"",
+		"null",
+		"[]",
+		"{}",
+		"{\"status\":null}",
+		"{\"status\":[]}",
+		"{\"status\":\"Failure\"}",
+		"{\"status\":{",
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(wrong); i++)
+		ck_assert_msg(parse(wrong[i]) == NULL, "%s", wrong[i]);
+	rules_free(NULL);
+}
+END_TEST
+
+static void add(TCase *tcase)
+{
+	tcase_add_test(tcase, grants_what_a_rule_names);
+	tcase_add_test(tcase, denies_what_no_rule_names);
+	tcase_add_test(tcase, unknown_counts_as_granted);
+	tcase_add_test(tcase, takes_nothing_else_for_a_review);
+}
+
+int main(void)
+{
+	return fixture_run("rules", add);
+}
