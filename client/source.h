@@ -11,14 +11,14 @@
 
 /* A kind of object that the server has, as discovery tells. Immutable, reference-counted. */
 struct resource {
-	char *group;		/* "" is the core group */
-	char *version;		/* the group's preferred version that has it */
-	char *plural;		/* "deployments" */
-	char *singular;		/* "deployment", may be "" */
-	char *kind;		/* "Deployment" */
-	char **short_names;	/* NULL-terminated */
-	char **categories;	/* NULL-terminated */
-	char *name;		/* as kubectl api-resources -o name spells it: "deployments.apps" */
+	char *group; /* "" is the core group */
+	char *version; /* the group's preferred version that has it */
+	char *plural; /* "deployments" */
+	char *singular; /* "deployment", may be "" */
+	char *kind; /* "Deployment" */
+	char **short_names; /* NULL-terminated */
+	char **categories; /* NULL-terminated */
+	char *name; /* as kubectl api-resources -o name spells it: "deployments.apps" */
 	gboolean namespaced;
 	gboolean can_list;
 	gboolean can_watch;
@@ -26,7 +26,7 @@ struct resource {
 	gboolean can_update;
 	gboolean can_create;
 	gboolean can_delete;
-	gboolean has_status;	/* the subresources that exist */
+	gboolean has_status; /* the subresources that exist */
 	gboolean has_scale;
 	gint references;
 };
@@ -41,19 +41,19 @@ gboolean resource_equal(const struct resource *a, const struct resource *b);
 struct source_scope {
 	struct resource *resource;
 	const char *namespace; /* NULL: all namespaces, or cluster-scoped */
-	const char *name;      /* NULL: all; else fieldSelector metadata.name=NAME */
+	const char *name; /* NULL: all; else fieldSelector metadata.name=NAME */
 	gboolean metadata_only; /* PartialObjectMetadata will do */
 };
 
 /* How a call ended. errnum is 0 or a positive errno; strings are valid during the call. */
 struct source_result {
 	int errnum;
-	int status;		  /* HTTP status, 0 when none */
-	const char *reason;	  /* Status.reason: "Expired", "Forbidden", ... or "" */
-	const char *message;	  /* one line for a person */
+	int status; /* HTTP status, 0 when none */
+	const char *reason; /* Status.reason: "Expired", "Forbidden", ... or "" */
+	const char *message; /* one line for a person */
 	unsigned int retry_after; /* milliseconds */
-	gboolean expired;	  /* the version is too old (410) or too new: list afresh */
-	const char *version;	  /* list: the collection's version to watch from; else NULL */
+	gboolean expired; /* the version is too old (410) or too new: list afresh */
+	const char *version; /* list: the collection's version to watch from; else NULL */
 };
 
 enum source_event {
@@ -61,7 +61,7 @@ enum source_event {
 	SOURCE_MODIFIED,
 	SOURCE_DELETED,
 	SOURCE_BOOKMARK, /* json is the object that carries only the version */
-	SOURCE_SYNCED,	 /* the bookmark that ends the initial events of a WatchList stream */
+	SOURCE_SYNCED, /* the bookmark that ends the initial events of a WatchList stream */
 };
 
 /*
@@ -90,18 +90,20 @@ struct source_watch_handlers {
 
 struct source_get_handlers {
 	/* Exactly one call. On success json holds the object, owned by the callee's caller. */
-	void (*done)(void *data, const struct source_result *result, const struct source_item *item);
+	void (*done)(
+		void *data, const struct source_result *result, const struct source_item *item);
 };
 
 /* What a server has. partial lists the groups that could not be asked, one line each. */
 struct source_catalog {
 	GPtrArray *resources; /* of struct resource *, owned; each name once */
-	GPtrArray *partial;   /* of char *: "metrics.k8s.io/v1beta1: 503 ..." */
+	GPtrArray *partial; /* of char *: "metrics.k8s.io/v1beta1: 503 ..." */
 };
 
 struct source_discover_handlers {
 	/* catalog is the callee's to keep when result->errnum is 0, else NULL. */
-	void (*done)(void *data, const struct source_result *result, struct source_catalog *catalog);
+	void (*done)(
+		void *data, const struct source_result *result, struct source_catalog *catalog);
 };
 
 void source_catalog_free(struct source_catalog *catalog);
@@ -110,8 +112,8 @@ void source_catalog_free(struct source_catalog *catalog);
 struct source_call;
 
 enum source_list_from {
-	SOURCE_LIST_CACHE,  /* first list: resourceVersion=0, from the server's cache */
-	SOURCE_LIST_KNOWN,  /* relist: at the last known version or newer */
+	SOURCE_LIST_CACHE, /* first list: resourceVersion=0, from the server's cache */
+	SOURCE_LIST_KNOWN, /* relist: at the last known version or newer */
 	SOURCE_LIST_LATEST, /* after 410 or "too large resource version": with an empty version */
 };
 

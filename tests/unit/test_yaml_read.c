@@ -301,7 +301,8 @@ START_TEST (slow_texts) {
 		gint64 begin = g_get_monotonic_time();
 
 		read_text(whole, strlen(whole), YAML_READ_LAX, &got, NULL);
-		ck_assert_msg(g_get_monotonic_time() - begin < 20 * G_TIME_SPAN_SECOND, "case %zu", i);
+		ck_assert_msg(
+			g_get_monotonic_time() - begin < 20 * G_TIME_SPAN_SECOND, "case %zu", i);
 	}
 }
 END_TEST
