@@ -251,6 +251,9 @@ struct cache *cache_create(const struct cache_options *options)
 	pthread_mutex_lock(&cache->lock);
 	schedule_sweep(cache);
 	pthread_mutex_unlock(&cache->lock);
+	/* Their handlers use each other: not before all of them are there. */
+	health_start(cache->health);
+	discovery_start(cache->discovery);
 	return cache;
 }
 
@@ -390,6 +393,11 @@ static int look_at(struct cache *cache, struct resource *resource, const char *n
 	r = collection_look(collection, NULL, NULL, error);
 	if (r == -EINPROGRESS)
 		r = refuse_while_away(cache, error);
+	/* What was read before is shown while nobody can tell whether it is still so. */
+	if (r == -EHOSTDOWN && collection_is_shown(collection)) {
+		g_clear_error(error);
+		r = 0;
+	}
 	if (r == -EINPROGRESS && wait != NULL)
 		r = collection_look(collection, wait, data, error);
 	if (r == 0) {

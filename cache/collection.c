@@ -449,6 +449,13 @@ const struct source_scope *collection_scope(const struct collection *collection)
 	return &collection->scope;
 }
 
+gboolean collection_is_shown(struct collection *collection)
+{
+	LOCK_GUARD(&collection->lock);
+
+	return collection->state == STATE_READY;
+}
+
 gboolean collection_must_poll(struct collection *collection)
 {
 	LOCK_GUARD(&collection->lock);

@@ -89,6 +89,8 @@ struct collection_status {
 };
 void collection_describe(struct collection *collection, struct collection_status *ret);
 const struct source_scope *collection_scope(const struct collection *collection);
+/* A list was complete: there is something to show, even while it is listed again. */
+gboolean collection_is_shown(struct collection *collection);
 gboolean collection_must_poll(struct collection *collection);
 /* Milliseconds since the last look; 0 while somebody waits. */
 uint64_t collection_idle(struct collection *collection);

@@ -350,8 +350,12 @@ struct discovery *discovery_create(const struct discovery_options *options)
 	discovery->running = TRUE;
 	discovery->again = READ_AGAIN_LAST;
 	pthread_mutex_init(&discovery->lock, NULL);
-	strand_post(discovery->strand, run_discover, ref(discovery));
 	return discovery;
+}
+
+void discovery_start(struct discovery *discovery)
+{
+	strand_post(discovery->strand, run_discover, ref(discovery));
 }
 
 static void run_stop(void *data)

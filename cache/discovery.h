@@ -28,8 +28,9 @@ struct discovery_options {
 	uint64_t age; /* milliseconds after which it is repeated where nothing can be watched */
 };
 
-/* Begins at once. */
 struct discovery *discovery_create(const struct discovery_options *options);
+/* Begins to discover. Once. */
+void discovery_start(struct discovery *discovery);
 /* Ends what is under way; whoever waits is called; handlers.stopped follows. */
 void discovery_stop(struct discovery *discovery);
 void discovery_unref(struct discovery *discovery);

@@ -208,8 +208,12 @@ struct health *health_create(struct source *source, struct loop *loop, struct st
 	health->data = data;
 	health->delay = PROBE_INTERVAL_MS;
 	pthread_mutex_init(&health->lock, NULL);
-	strand_post(health->strand, run_start, ref(health));
 	return health;
+}
+
+void health_start(struct health *health)
+{
+	strand_post(health->strand, run_start, ref(health));
 }
 
 void health_stop(struct health *health)

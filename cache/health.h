@@ -23,6 +23,8 @@ struct health_handlers {
 
 struct health *health_create(struct source *source, struct loop *loop, struct strand_pool *pool,
 	const struct health_handlers *handlers, void *data);
+/* Begins to probe. Once. */
+void health_start(struct health *health);
 /* handlers.stopped follows. Any thread. */
 void health_stop(struct health *health);
 void health_unref(struct health *health);
