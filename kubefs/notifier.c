@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/lock.h"
+#include "kubefs/workers.h"
 
 enum action {
 	ACTION_ENTRY,
@@ -35,8 +36,8 @@ struct notifier {
 	GHashTable *lanes; /* &lane->directory -> struct lane *, owned */
 	GHashTable *listings; /* queued inodes, as int64 keys */
 	GHashTable *attributes; /* likewise */
-	GThreadPool *lane_threads; /* of struct lane * */
-	GThreadPool *inode_thread; /* woken with any pointer: empties listings and attributes */
+	struct workers *lane_workers;
+	struct workers *inode_worker; /* one: empties listings and attributes */
 	gboolean inode_woken;
 	gboolean closed;
 };
@@ -102,10 +103,10 @@ static struct notice *take(struct notifier *notifier, struct lane *lane, uint64_
 	return notice;
 }
 
-static void run_lane(void *data, void *user_data)
+static void run_lane(void *data)
 {
 	struct lane *lane = data;
-	struct notifier *notifier = user_data;
+	struct notifier *notifier = lane->notifier;
 	struct notice *notice;
 	uint64_t directory;
 
@@ -133,22 +134,26 @@ static void invalidate_all(struct notifier *notifier, GHashTable *inodes, off_t 
 	g_hash_table_destroy(inodes);
 }
 
-static void run_inodes(void *data, void *user_data)
+static void run_inodes(void *data)
 {
-	struct notifier *notifier = user_data;
-	GHashTable *listings;
-	GHashTable *attributes;
+	struct notifier *notifier = data;
 
 	pthread_mutex_lock(&notifier->lock);
-	listings = notifier->listings;
-	attributes = notifier->attributes;
-	notifier->listings = new_inode_set();
-	notifier->attributes = new_inode_set();
+	while (g_hash_table_size(notifier->listings) + g_hash_table_size(notifier->attributes) >
+		0) {
+		GHashTable *listings = notifier->listings;
+		GHashTable *attributes = notifier->attributes;
+
+		notifier->listings = new_inode_set();
+		notifier->attributes = new_inode_set();
+		pthread_mutex_unlock(&notifier->lock);
+		invalidate_all(notifier, listings, 0);
+		/* A negative offset leaves the pages alone (fs/fuse/inode.c). */
+		invalidate_all(notifier, attributes, -1);
+		pthread_mutex_lock(&notifier->lock);
+	}
 	notifier->inode_woken = FALSE;
 	pthread_mutex_unlock(&notifier->lock);
-	invalidate_all(notifier, listings, 0);
-	/* A negative offset leaves the pages alone (fs/fuse/inode.c). */
-	invalidate_all(notifier, attributes, -1);
 }
 
 struct notifier *notifier_create(struct fuse_session *session)
@@ -160,9 +165,8 @@ struct notifier *notifier_create(struct fuse_session *session)
 	notifier->lanes = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, lane_free);
 	notifier->listings = new_inode_set();
 	notifier->attributes = new_inode_set();
-	notifier->lane_threads =
-		g_thread_pool_new(run_lane, notifier, NOTIFIER_LANES_MAX, FALSE, NULL);
-	notifier->inode_thread = g_thread_pool_new(run_inodes, notifier, 1, FALSE, NULL);
+	notifier->lane_workers = workers_create(NOTIFIER_LANES_MAX);
+	notifier->inode_worker = workers_create(1);
 	return notifier;
 }
 
@@ -176,12 +180,8 @@ void notifier_close(struct notifier *notifier)
 	pthread_mutex_unlock(&notifier->lock);
 	if (was_closed)
 		return;
-	g_thread_pool_free(notifier->lane_threads, FALSE, TRUE);
-	g_thread_pool_free(notifier->inode_thread, FALSE, TRUE);
-	/* ThreadSanitizer does not see that the pools waited for their threads, but it sees this.
-	 */
-	pthread_mutex_lock(&notifier->lock);
-	pthread_mutex_unlock(&notifier->lock);
+	workers_destroy(notifier->lane_workers);
+	workers_destroy(notifier->inode_worker);
 }
 
 void notifier_destroy(struct notifier *notifier)
@@ -211,11 +211,12 @@ static void queue(struct notifier *notifier, uint64_t directory, struct notice *
 	}
 	if (lane == NULL) {
 		lane = g_new0(struct lane, 1);
+		lane->notifier = notifier;
 		lane->directory = directory;
 		lane->queued = g_hash_table_new(g_str_hash, g_str_equal);
 		g_queue_init(&lane->notices);
 		g_hash_table_insert(notifier->lanes, &lane->directory, lane);
-		g_thread_pool_push(notifier->lane_threads, lane, NULL);
+		workers_post(notifier->lane_workers, run_lane, lane);
 	}
 	g_queue_push_tail(&lane->notices, notice);
 	if (notice->action == ACTION_ENTRY)
@@ -269,7 +270,7 @@ static void queue_inode(struct notifier *notifier, GHashTable *const *inodes, ui
 		return;
 	g_hash_table_add(*inodes, g_memdup2(&inode, sizeof(inode)));
 	if (!notifier->inode_woken)
-		g_thread_pool_push(notifier->inode_thread, notifier, NULL);
+		workers_post(notifier->inode_worker, run_inodes, notifier);
 	notifier->inode_woken = TRUE;
 }
 
