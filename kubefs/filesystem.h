@@ -27,6 +27,7 @@ struct filesystem {
 	time_t mounted;
 	gboolean closing; /* requests that still come are refused */
 	unsigned int refused; /* FUSE_CAP_* that the kernel may have and we do without */
+	uint32_t init_flags; /* for the answer to INIT (kubefs/init_reply.h) */
 	/* What the kernel said at mount: it sends no OPEN or OPENDIR once refused (fuse.md 1). */
 	gboolean zero_message_open;
 	gboolean zero_message_opendir;

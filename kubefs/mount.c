@@ -12,6 +12,7 @@
 #include "kubefs/background.h"
 #include "kubefs/connect.h"
 #include "kubefs/filesystem.h"
+#include "kubefs/init_reply.h"
 #include "kubefs/operations.h"
 
 /* What a mount consists of, in the order in which it is made. */
@@ -112,6 +113,8 @@ static int mount_connect(struct mount *mount, GError **error)
 
 static int mount_attach(struct mount *mount, const struct options *options, GError **error)
 {
+	int r;
+
 	if (fuse_set_signal_handlers(mount->session) < 0)
 		return error_set(error, EINVAL, "signals cannot be handled");
 	if (fuse_session_mount(mount->session, options->mountpoint) < 0) {
@@ -122,6 +125,9 @@ static int mount_attach(struct mount *mount, const struct options *options, GErr
 				: "");
 	}
 	mount->mounted = TRUE;
+	r = init_reply_attach(mount->session);
+	if (r < 0)
+		return error_set(error, -r, "libfuse cannot be used: %s", g_strerror(-r));
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 #include "kubefs/operations.h"
 
 #include <errno.h>
+#include <linux/fuse.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
@@ -35,6 +36,8 @@ static void op_init(void *userdata, struct fuse_conn_info *connection)
 	connection->capable &= ~filesystem->refused;
 	connection->want |= wanted & connection->capable;
 	connection->want &= ~(unwanted | filesystem->refused);
+	if ((connection->want & FUSE_CAP_PARALLEL_DIROPS) != 0)
+		filesystem->init_flags = FUSE_PARALLEL_DIROPS;
 	log_debug("kernel %u.%u offers capabilities %#x, uses %#x", connection->proto_major,
 		connection->proto_minor, connection->capable, connection->want);
 	filesystem->zero_message_open =
