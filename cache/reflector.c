@@ -398,7 +398,7 @@ static void watch_refused(struct reflector *reflector, const struct source_resul
 /* What a person could do something about; that a connection broke shows elsewhere. */
 static void tell_watch_problem(struct reflector *reflector, const struct source_result *result)
 {
-	if (result->status >= 400 || result->errnum == EPROTO || result->errnum == EFBIG)
+	if (result->status >= 400 || result->errnum == EPROTO || result->errnum == EMSGSIZE)
 		reflector->handlers->problem(reflector->data, result->message);
 }
 

@@ -2,6 +2,7 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "client/error.h"
@@ -196,7 +197,9 @@ static struct resource *add_resource(struct api_discovery *discovery, struct api
 
 	if (verbs[0] == NULL || *kind == '\0')
 		return NULL;
-	if (!kubernetes_url_segment_valid(plural)) {
+	/* The two are one file's name, with a dot between them. */
+	if (!kubernetes_url_segment_valid(plural) ||
+		strlen(plural) + 1 + strlen(version->group) > NAME_MAX) {
 		g_autofree char *what = api_discovery_version_name(version);
 
 		api_discovery_add_failure(
