@@ -53,7 +53,8 @@ BUILDS = {
     "plain": ([], {"CC": "gcc"}),
     "asan": (["-Db_sanitize=address,undefined", "-Db_lundef=false"], {"CC": "gcc"}),
     "tsan": (["-Db_sanitize=thread", "-Db_lundef=false"], {"CC": "gcc"}),
-    "clang": (["-Dfuzzers=true", "-Db_lundef=false"], {"CC": "clang-14"}),
+    "clang": (["-Dc_args=-fsanitize=fuzzer-no-link", "-Db_sanitize=address,undefined", "-Db_lundef=false"],
+              {"CC": "clang-14"}),
 }
 TOOLS = ("gcc", "clang-14", "clang-tidy-14", "run-clang-tidy-14", "clang-format-14", "meson", "ninja", "git",
          "fusermount3", "openssl")
@@ -86,7 +87,7 @@ class Plan:
         setup = []
         if not (folder / "build.ninja").exists():
             shutil.rmtree(folder, ignore_errors=True)
-            setup = [["meson", "setup", *options, "-Dtests=enabled", folder, TOP]]
+            setup = [["meson", "setup", *options, folder, TOP]]
         return self.add(Task(f"build-{kind}", [*setup, ["ninja", "-C", folder]], environment=environment, minutes=20))
 
     def servers(self):
@@ -189,6 +190,8 @@ def require_tools():
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing:
         sys.exit(f"run: not installed: {' '.join(missing)} (tests/setup test installs what Debian has)")
+    if subprocess.run(["pkg-config", "--exists", "check"], check=False).returncode != 0:
+        sys.exit("run: the unit tests need Check (tests/setup test installs it)")
     if not os.access("/dev/fuse", os.R_OK | os.W_OK):
         sys.exit("run: /dev/fuse is missing or not ours to use: no FUSE file system can be mounted here")
 
