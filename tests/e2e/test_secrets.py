@@ -1,0 +1,201 @@
+"""Tokens, passwords and what Secrets hold stand nowhere but where they belong."""
+
+import base64
+import itertools
+import os
+import pathlib
+import stat
+import sys
+
+import pytest
+
+from mounting import MountError
+
+TOKEN = "canary-token-Qe7Xr2"
+WRONG = "canary-wrong-Jd93nB"
+PASSWORD = "canary-password-Lw51cV"
+VALUE = "canary-value-Zk4mP9"
+PLUGIN = """#!{python}
+import json, os, pathlib, sys
+here = pathlib.Path(__file__).parent
+(here / "environment").write_text("\\0".join(f"{{k}}={{v}}" for k, v in os.environ.items()))
+(here / "arguments").write_text(json.dumps(sys.argv))
+print(json.dumps({{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+                  "status": {{"token": (here / "token").read_text()}}}}))
+"""
+
+
+def spellings(text):
+    """The text as it may stand somewhere: plain, or base64 in any of its three phases."""
+    data = text.encode()
+    yield data
+    for phase in range(3):
+        coded = base64.b64encode(b"x" * phase + data).rstrip(b"=")
+        yield coded[(phase * 8 + 5) // 6:-2]
+
+
+CANARIES = {spelling: text for text in (TOKEN, WRONG, PASSWORD, VALUE) for spelling in spellings(text)}
+
+
+def canaries_in(data):
+    return {text for spelling, text in CANARIES.items() if spelling in data}
+
+
+def check_process(pid):
+    """Neither the program nor a child of it shows anything to ps; the threads share their program's."""
+    for process in [pid, *map(int, children(pid))]:
+        for file in ("cmdline", "environ", "comm"):
+            data = pathlib.Path(f"/proc/{process}/{file}").read_bytes()
+            assert not canaries_in(data), file
+    limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
+    core = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
+    assert core.split()[4:6] == ["0", "0"]
+
+
+def children(pid):
+    return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def open_files(pid):
+    for link in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        yield os.readlink(link)
+
+
+def check_files(folder, known):
+    """No file that appeared in the mount's HOME or in /tmp, nor its log, holds a canary."""
+    for file in itertools.chain(folder.rglob("*"), *(new_files(known))):
+        if "mnt" not in file.parts and file.is_file() and not file.is_symlink():
+            assert not canaries_in(file.read_bytes()), file
+
+
+def new_files(known):
+    for place in ("/tmp", "/var/tmp", "/dev/shm"):
+        for file in set(pathlib.Path(place).glob("*")) - known:
+            if file.is_file():
+                yield [file]
+
+
+def files_now():
+    return {file for place in ("/tmp", "/var/tmp", "/dev/shm") for file in pathlib.Path(place).glob("*")}
+
+
+def check_said(mounted):
+    for text in (mounted.log_text(), mounted.status(), mounted.errors()):
+        assert not canaries_in(text.encode()), text
+    assert not [file for file in open_files(mounted.pid) if file.endswith("(deleted)") and file.startswith("/tmp")]
+
+
+def plugin(folder, token):
+    folder.mkdir(exist_ok=True)
+    file = folder / "plugin"
+    file.write_text(PLUGIN.format(python=sys.executable))
+    file.chmod(0o700)
+    (folder / "token").write_text(token)
+    return {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(file), "args": ["get"],
+                     "interactiveMode": "Never"}}
+
+
+def user_entry(kind, token, folder):
+    if kind == "token":
+        return {"token": token}
+    if kind == "token file":
+        folder.mkdir(exist_ok=True)
+        (folder / "token").write_text(token)
+        return {"tokenFile": str(folder / "token")}
+    if kind == "exec plugin":
+        return plugin(folder, token)
+    return {"username": "somebody", "password": PASSWORD}
+
+
+@pytest.fixture
+def canary(cluster, namespace):
+    """The namespace with a canary secret; the cluster knows TOKEN as that of an administrator."""
+    cluster.kubectl("create", "secret", "generic", "canary", "-n", namespace, f"--from-literal=key={VALUE}")
+    cluster.webhook.users[TOKEN] = {"username": "canary-user", "uid": "canary-user", "groups": ["system:masters"]}
+    yield namespace
+    cluster.webhook.users.pop(TOKEN, None)
+
+
+@pytest.mark.parametrize("kind", ["token", "token file", "exec plugin"])
+@pytest.mark.parametrize("arguments", [["-o", "ro"], ["--debug"]], ids=["ro", "rw debug"])
+def test_no_trace(cluster, canary, mount, tmp_path, kind, arguments):
+    known = files_now()
+    config = cluster.write_kubeconfig(f"{canary}-canary", user_entry(kind, TOKEN, tmp_path / "plugin"))
+    mounted = mount(*arguments, kubeconfig=config, log_level="debug")
+    for form in ("yaml", "json"):
+        file = mounted.file("secrets", "canary", canary, form)
+        assert canaries_in(file.read_bytes()) == {VALUE}
+        assert stat.S_IMODE(file.stat().st_mode) & 0o477 == 0o400
+    # Its values are in its own files and in nothing else that the mount shows.
+    for folder, _, names in os.walk(mounted.path / "namespaces" / canary):
+        for name in names:
+            if (os.path.basename(folder), name) != ("secrets", "canary.yaml"):
+                with open(os.path.join(folder, name), "rb") as opened:
+                    assert not canaries_in(opened.read()), f"{folder}/{name}"
+    cluster.kubectl("annotate", "secret", "canary", "-n", canary, "changed=yes")
+    mounted.wait_for(lambda: "changed" in mounted.file("secrets", "canary", canary).read_text(), "the change")
+    check_process(mounted.pid)
+    check_said(mounted)
+    check_files(mounted.folder, known)
+    if kind == "exec plugin":
+        assert not canaries_in((tmp_path / "plugin" / "environment").read_bytes())
+        assert not canaries_in((tmp_path / "plugin" / "arguments").read_bytes())
+
+
+@pytest.mark.parametrize("kind", ["token", "token file", "exec plugin", "basic auth"])
+def test_no_trace_of_a_refused_credential(cluster, mount, tmp_path, kind):
+    """The error says so, and nothing of what was sent."""
+    known = files_now()
+    config = cluster.write_kubeconfig("refused", user_entry(kind, WRONG, tmp_path / "plugin"))
+    try:
+        mounted = mount("-o", "ro", kubeconfig=config)
+    except MountError as error:
+        # To a server that knows no passwords, somebody with one is anonymous.
+        assert "401" in str(error) or "403" in str(error)
+        assert not canaries_in(str(error).encode())
+    else:
+        with pytest.raises(PermissionError):
+            os.listdir(mounted.resource("pods", "default"))
+        check_process(mounted.pid)
+        check_said(mounted)
+    check_files(tmp_path / "mount0", known)
+
+
+def test_no_trace_of_a_forbidden_request(cluster, canary, mount):
+    known = files_now()
+    token = f"{TOKEN}-of-nobody"
+    cluster.webhook.users[token] = {"username": "nobody", "uid": "nobody", "groups": []}
+    mounted = mount("-o", "ro", kubeconfig=cluster.write_kubeconfig(f"{canary}-canary", {"token": token}))
+    with pytest.raises(PermissionError):
+        os.listdir(mounted.resource("secrets", canary))
+    with pytest.raises(PermissionError):
+        mounted.file("secrets", "canary", canary).read_bytes()
+    assert "EACCES" in mounted.errors()
+    check_process(mounted.pid)
+    check_said(mounted)
+    check_files(mounted.folder, known)
+
+
+def test_no_trace_when_tls_fails(cluster, mount, tmp_path):
+    """Nothing is sent to a server whose certificate is wrong."""
+    known = files_now()
+    config = cluster.write_kubeconfig("wrong-name", {"token": TOKEN}, {"tls-server-name": "other.example"})
+    with pytest.raises(MountError) as caught:
+        mount("-o", "ro", kubeconfig=config)
+    assert not canaries_in(str(caught.value).encode())
+    check_files(tmp_path / "mount0", known)
+
+
+def test_status_and_errors_are_the_owners(cluster, mount):
+    mounted = mount("-o", "ro")
+    assert stat.S_IMODE((mounted.path / ".kubefs").stat().st_mode) == 0o500
+    for name in ("status", "errors", "version"):
+        assert stat.S_IMODE((mounted.path / ".kubefs" / name).stat().st_mode) == 0o400
+
+
+def test_spellings_are_found():
+    """The search itself finds what it looks for, as a Secret holds it, too."""
+    for text in (TOKEN, WRONG, PASSWORD, VALUE):
+        for prefix in ("", "a", "ab"):
+            assert canaries_in(base64.b64encode((prefix + text).encode())) == {text}
+    assert not canaries_in(b"nothing here")
