@@ -90,5 +90,8 @@ size_t escape_next(const char *escaped)
 
 gboolean escape_is_chunk(const char *component)
 {
-	return component[0] != '\0' && component[strlen(component) - 1] == '%';
+	size_t length = strlen(component);
+
+	/* A lone "%" would be a directory in itself. */
+	return length > 1 && component[length - 1] == '%';
 }
