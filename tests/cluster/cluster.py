@@ -380,8 +380,11 @@ class Cluster:
             return False
         return True
 
-    def wait_for(self, condition, what, timeout=60):
-        """Ask until a condition holds; returns its value, raises ClusterError."""
+    def wait_for(self, condition, what, timeout=200):
+        """Ask until a condition holds; returns its value, raises ClusterError.
+
+        The API server's client of etcd backs off for up to two minutes.
+        """
         deadline = time.monotonic() + timeout
         while True:
             value = condition()
