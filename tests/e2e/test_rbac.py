@@ -31,6 +31,7 @@ def rule(resources, verbs, names=""):
     return f'{{apiGroups: ["*"], resources: [{resources}], verbs: [{verbs}]{named}}}'
 
 
+pytestmark = pytest.mark.sanitize
 EVERYTHING = rule('"*"', '"*"')
 READING = "get, list, watch"
 
