@@ -447,7 +447,7 @@ int cache_look(struct cache *cache, struct resource *resource, const char *names
 int cache_find(struct cache *cache, struct resource *resource, const char *namespace,
 	const char *name, collection_wait wait, void *data, struct snapshot **ret, GError **error)
 {
-	struct collection *collection;
+	struct collection *collection = NULL;
 	struct snapshot *snapshot;
 	int r = cache_look(cache, resource, namespace, name, wait, data, &collection, error);
 

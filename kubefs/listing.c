@@ -450,9 +450,7 @@ static int run(
 	if (offset < FIRST)
 		add_plain(&listing, "..", FUSE_ROOT_ID, S_IFDIR, FIRST);
 	r = fill(&listing, offset > FIRST ? offset - FIRST : 0, wait, data, error);
-	if (r < 0)
-		forget_given(&listing);
-	else if (fuse_reply_buf(request->fuse, listing.bytes, listing.used) < 0)
+	if (r < 0 || fuse_reply_buf(request->fuse, listing.bytes, listing.used) < 0)
 		forget_given(&listing);
 	else
 		verify(&listing);

@@ -45,7 +45,7 @@ static GString *make_list(void)
 	GString *text = g_string_new("{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{"
 				     "\"resourceVersion\":\"12345\"},\"items\":[");
 
-	for (unsigned int i = 0; text->len < 60 * 1000 * 1000; i++) {
+	for (unsigned int i = 0; text->len < 60UL * 1000 * 1000; i++) {
 		if (i > 0)
 			g_string_append_c(text, ',');
 		append_pod(text, i);
@@ -64,7 +64,7 @@ int main(int argc, char **argv)
 	const struct json_stream_handlers handlers = {.object = count_bytes};
 	g_autoptr(GError) error = NULL;
 	g_autofree char *text = NULL;
-	size_t piece = argc > 2 ? strtoul(argv[2], NULL, 10) : 64 * 1024;
+	size_t piece = argc > 2 ? strtoul(argv[2], NULL, 10) : 65536;
 	gint64 best = G_MAXINT64;
 	size_t bytes = 0;
 	guint64 count = 0;
