@@ -109,6 +109,8 @@ static int set_without(struct options *options, const char *value, GError **erro
 	};
 	g_auto(GStrv) names = g_strsplit(value, "+", -1);
 
+	if (names[0] == NULL)
+		return error_set(error, EINVAL, "-o without: a feature is missing");
 	for (char **name = names; *name != NULL; name++) {
 		guint i = 0;
 
