@@ -15,7 +15,6 @@ import pytest
 from cluster import Cluster
 from ports import take
 
-pytestmark = pytest.mark.sanitize
 NAMES = [f"c{number:02}" for number in range(20)]
 PAUSE = 30  # seconds
 BOUND = 75  # a request of the kernel is answered within 60
@@ -148,6 +147,7 @@ def test_outage_under_a_reader(cluster, read_mount, outage):
         "get", "configmap", "c07", "-o", "yaml")
 
 
+@pytest.mark.sanitize
 @pytest.mark.bounded(300)
 def test_server_away(cluster, read_mount):
     """The last state is served and the status says since when; what was never read fails in bounded time."""
@@ -180,6 +180,7 @@ def can_list(directory):
         return False
 
 
+@pytest.mark.sanitize
 @pytest.mark.bounded(300)
 def test_compaction_while_disconnected(cluster, mount):
     """What was deleted while nobody watched, and cannot be told any more (410), vanishes; the rest stays as it is."""
