@@ -63,6 +63,7 @@ def expect_whole(folder):
 
 
 @ACCESS
+@pytest.mark.sanitize
 @pytest.mark.bounded(300)
 def test_programs_get_through(cluster, namespace, mount, tmp_path, options):
     require_tools("grep", "find", "diff", "tar", "rsync", "cp", "git")
@@ -102,6 +103,7 @@ def big(namespace, version):
 
 @pytest.mark.parametrize("form", ["yaml", "json"])
 @ACCESS
+@pytest.mark.sanitize
 @pytest.mark.bounded(300)
 def test_a_slow_reader_sees_one_version(sample, namespace, mount, options, form):
     mounted = mount(*options)
@@ -139,6 +141,7 @@ def test_a_slow_reader_sees_one_version(sample, namespace, mount, options, form)
 
 
 @ACCESS
+@pytest.mark.sanitize
 def test_many_readers_under_churn(cluster, namespace, mount, options):
     """Whole files, read at once or in pieces, while each is changed all the time."""
     mounted = mount(*options)
@@ -178,6 +181,7 @@ def test_many_readers_under_churn(cluster, namespace, mount, options):
     assert min(reads) > 20
 
 
+@pytest.mark.sanitize
 def test_parallel_readers_cause_one_list(cluster, namespace, mount):
     cluster.api.create_many(config_map(f"m{number}", namespace) for number in range(50))
     user = f"reader-{namespace}"
@@ -225,6 +229,7 @@ def test_an_update_is_visible_in_milliseconds(cluster, namespace, mount, options
 
 
 @ACCESS
+@pytest.mark.sanitize
 def test_names_come_and_go(cluster, namespace, mount, options):
     mounted = mount(*options)
     folder = mounted.resource("configmaps", namespace)
@@ -250,6 +255,7 @@ def test_names_come_and_go(cluster, namespace, mount, options):
         mounted.wait_for(lambda: f"{name}.yaml" not in os.listdir(folder), "it vanishes from the listing", 5)
 
 
+@pytest.mark.sanitize
 def test_an_open_file_outlives_its_object(cluster, namespace, mount):
     for options in (["-o", "ro"], []):
         mounted = mount(*options)

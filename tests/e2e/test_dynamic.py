@@ -9,6 +9,7 @@ import pytest
 from aggregated import Aggregated
 from api import ApiError
 
+pytestmark = pytest.mark.sanitize
 BOTH = pytest.mark.parametrize("options", [["-o", "ro"], []], ids=["ro", "rw"])
 
 

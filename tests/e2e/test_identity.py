@@ -22,6 +22,7 @@ from cluster import ClusterError
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 SYS_GETDENTS64 = 217
+pytestmark = pytest.mark.sanitize
 THREADS = 4
 
 

@@ -98,6 +98,7 @@ def test_others_are_not_delayed(cluster, stalled, namespace, mount, options):
         assert all(process.poll() is None for process in processes), "they should still hang"
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("command", [["ls"], ["ls", "-l"], ["find"]], ids=["ls", "ls-l", "find"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["interrupt", "kill"])
 def test_a_hanging_program_ends_at_once(stalled, namespace, mount, command, number):
@@ -110,6 +111,7 @@ def test_a_hanging_program_ends_at_once(stalled, namespace, mount, command, numb
     mounted.wait_for(lambda: parked(mounted) == 0, "nothing is parked", 5)
 
 
+@pytest.mark.sanitize
 def test_an_interrupted_lookup_delays_nobody(stalled, namespace, mount):
     """A LOOKUP holds its directory's lock: when it is interrupted, the next one has its turn."""
     mounted = mount()
@@ -142,6 +144,7 @@ def test_time_out(stalled, namespace, mount):
     assert "ETIMEDOUT" in mounted.errors() or "too long" in mounted.errors()
 
 
+@pytest.mark.sanitize
 def test_end_under_hanging_programs(stalled, namespace, mount):
     mounted = mount()
     slow = slow_directory(mounted, namespace)
