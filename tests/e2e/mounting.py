@@ -49,6 +49,8 @@ def sanitizer_reports(folder):
 
 def die_with_parent(libc=ctypes.CDLL(None)):
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    # Under nohup it would be ignored, and rightly stay so.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def is_mounted(path):
