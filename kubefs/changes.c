@@ -75,7 +75,8 @@ static void on_object_changed(void *data, struct cache *cache, struct resource *
 
 	if (is_namespaces(resource) && (old == NULL || new == NULL))
 		namespace_changed(filesystem, context, old != NULL ? old->name : new->name);
-	for (guint format = 0; format < NODE_FORMATS; format++)
+	/* The listed name comes last: who sees its new text finds the derived files new as well. */
+	for (guint format = NODE_FORMATS; format-- > 0;)
 		file_changed(filesystem, context, resource, old, new, (enum node_format)format);
 }
 
