@@ -78,15 +78,16 @@ void fake_request_interrupt(struct fuse_req *request)
 /* Called with what belongs to the reply filled in under the lock. */
 static int reply(struct fuse_req *request, enum fake_reply kind)
 {
-	if (request->on_reply != NULL)
-		request->on_reply(request->on_reply_data);
+	int result = request->send_fails;
+
 	pthread_mutex_lock(&request->lock);
 	if (request->reply != REPLY_NONE)
 		g_error("a second reply to one request");
 	request->reply = kind;
 	pthread_cond_broadcast(&request->replied);
+	/* From here on the test may let it go. */
 	pthread_mutex_unlock(&request->lock);
-	return request->send_fails;
+	return result;
 }
 
 int fuse_reply_err(fuse_req_t request, int errnum)

@@ -35,9 +35,6 @@ struct fuse_req {
 	char *link;
 	size_t size;
 	int send_fails; /* what the reply function returns */
-	/* Called by the reply function, before it returns. */
-	void (*on_reply)(void *data);
-	void *on_reply_data;
 	gboolean interrupted; /* before somebody asked to be told */
 	fuse_interrupt_func_t interrupt;
 	void *interrupt_data;
