@@ -201,11 +201,11 @@ static const struct health_handlers health_handlers = {
 	.stopped = on_stopped,
 };
 
-static void on_permissions_changed(void *data, const char *namespace)
+static void on_permissions_changed(void *data, const char *namespace, gboolean again)
 {
 	struct cache *cache = data;
 
-	cache->options.handlers->permissions_changed(cache->options.data, cache, namespace);
+	cache->options.handlers->permissions_changed(cache->options.data, cache, namespace, again);
 }
 
 gboolean cache_may(struct cache *cache, const struct resource *resource, const char *namespace,
@@ -332,8 +332,10 @@ struct catalog *cache_catalog_now(struct cache *cache)
 /* namespace and name may be NULL. The group is in the name, the version decides what is read. */
 static char *make_key(const struct resource *resource, const char *namespace, const char *name)
 {
-	return g_strdup_printf("%s/%s/%s/%s", resource->name, resource->version,
-		namespace != NULL ? namespace : "", name != NULL ? name : "");
+	/* A name may hold anything, also what separates. */
+	return g_strdup_printf("%s/%s/%zu/%s/%s", resource->name, resource->version,
+		namespace != NULL ? strlen(namespace) : 0, namespace != NULL ? namespace : "",
+		name != NULL ? name : "");
 }
 
 /* How many collections hold a single object. Under the lock. */
@@ -363,6 +365,9 @@ static int get_collection(struct cache *cache, struct resource *resource, const 
 	}
 	if (cache->stopped)
 		return error_set(error, ESHUTDOWN, "%s: no longer served", resource->name);
+	if (g_hash_table_size(cache->collections) >= CACHE_COLLECTIONS_MAX)
+		return error_set(error, EAGAIN, "%s: more than %d collections are kept",
+			resource->name, CACHE_COLLECTIONS_MAX);
 	if (name != NULL && count_named(cache) >= CACHE_NAMED_MAX)
 		return error_set(error, EAGAIN, "%s: more than %d objects are watched one by one",
 			resource->name, CACHE_NAMED_MAX);
@@ -476,6 +481,24 @@ struct timespec cache_changed(
 	if (changed.tv_sec == 0 && collection != NULL)
 		changed = collection_changed(collection, namespace);
 	return changed;
+}
+
+static void touch(struct cache *cache, const struct resource *resource, const char *namespace)
+{
+	g_autofree char *key = make_key(resource, namespace, NULL);
+	struct collection *collection = g_hash_table_lookup(cache->collections, key);
+
+	if (collection != NULL)
+		collection_touch(collection);
+}
+
+void cache_touch(struct cache *cache, const struct resource *resource, const char *namespace)
+{
+	LOCK_GUARD(&cache->lock);
+
+	touch(cache, resource, NULL);
+	if (namespace[0] != '\0')
+		touch(cache, resource, namespace);
 }
 
 static gboolean is_idle(struct cache *cache, struct collection *collection)

@@ -17,6 +17,8 @@ struct cache;
 
 /* Lists under way at a time (design.md 2). */
 #define CACHE_LISTS_MAX 4
+/* Where lists are allowed in single namespaces only, there is one for each that was looked into. */
+#define CACHE_COLLECTIONS_MAX 20000
 /* Single objects that are watched by name where neither list is allowed. */
 #define CACHE_NAMED_MAX 1024
 /* They are let go sooner than whole collections, since each costs a watch. */
@@ -45,8 +47,12 @@ struct cache_handlers {
 	 * idle one is not retired.
 	 */
 	void (*retiring)(void *data, struct cache *cache, struct collection *collection);
-	/* What the caller may do in the namespace may be other than was said; "": the cluster. */
-	void (*permissions_changed)(void *data, struct cache *cache, const char *namespace);
+	/*
+	 * What the caller may do in the namespace is known now; "": the cluster. again: it is other
+	 * than was known before, where unknown had counted as allowed.
+	 */
+	void (*permissions_changed)(
+		void *data, struct cache *cache, const char *namespace, gboolean again);
 	/* Something a person should know of. One line. */
 	void (*problem)(void *data, struct cache *cache, const char *text);
 };
@@ -95,6 +101,12 @@ int cache_find(struct cache *cache, struct resource *resource, const char *names
  */
 struct timespec cache_changed(
 	struct cache *cache, const struct resource *resource, const char *namespace);
+
+/*
+ * The kernel has shown that somebody uses what it holds of the resource in the namespace ("" for
+ * cluster-scoped): counts as a look where there is a collection, and begins none.
+ */
+void cache_touch(struct cache *cache, const struct resource *resource, const char *namespace);
 
 /* Follows cache_handlers.retiring: lets the collection go, unless it was looked into meanwhile. */
 void cache_retire(struct cache *cache, struct collection *collection);

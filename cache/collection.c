@@ -463,6 +463,13 @@ gboolean collection_must_poll(struct collection *collection)
 	return collection->must_poll;
 }
 
+void collection_touch(struct collection *collection)
+{
+	LOCK_GUARD(&collection->lock);
+
+	collection->looked = loop_now();
+}
+
 uint64_t collection_idle(struct collection *collection)
 {
 	LOCK_GUARD(&collection->lock);

@@ -92,5 +92,7 @@ const struct source_scope *collection_scope(const struct collection *collection)
 /* A list was complete: there is something to show, even while it is listed again. */
 gboolean collection_is_shown(struct collection *collection);
 gboolean collection_must_poll(struct collection *collection);
+/* Counts as a look. */
+void collection_touch(struct collection *collection);
 /* Milliseconds since the last look; 0 while somebody waits. */
 uint64_t collection_idle(struct collection *collection);

@@ -13,7 +13,7 @@ struct permissions {
 	gint references;
 	struct source *source;
 	struct strand *strand;
-	void (*changed)(void *data, const char *namespace);
+	void (*changed)(void *data, const char *namespace, gboolean again);
 	void *data;
 	pthread_mutex_t lock; /* guards all below */
 	GHashTable *entries; /* namespace (owned) -> struct entry *, owned */
@@ -36,7 +36,7 @@ static void entry_free(void *pointer)
 }
 
 struct permissions *permissions_create(struct source *source, struct strand_pool *pool,
-	void (*changed)(void *data, const char *namespace), void *data)
+	void (*changed)(void *data, const char *namespace, gboolean again), void *data)
 {
 	struct permissions *permissions = g_new0(struct permissions, 1);
 
@@ -80,20 +80,22 @@ static void on_rules(void *data, const struct source_result *result, const struc
 	struct permissions *permissions = question->permissions;
 	struct rules *rules = result->errnum == 0 ? rules_parse(item) : NULL;
 	struct entry *entry;
+	gboolean again;
 	gboolean tell;
 
 	pthread_mutex_lock(&permissions->lock);
 	g_hash_table_remove(permissions->calls, question->call);
 	entry = g_hash_table_lookup(permissions->entries, question->namespace);
 	entry->pending = FALSE;
+	again = entry->rules != NULL;
+	tell = rules != NULL && !permissions->stopped && !rules_equal(entry->rules, rules);
 	if (rules != NULL) {
 		rules_free(entry->rules);
 		entry->rules = rules;
 	}
-	tell = rules != NULL && !permissions->stopped;
 	pthread_mutex_unlock(&permissions->lock);
 	if (tell)
-		permissions->changed(permissions->data, question->namespace);
+		permissions->changed(permissions->data, question->namespace, again);
 	source_call_unref(question->call);
 	g_free(question->namespace);
 	g_free(question);

@@ -12,9 +12,9 @@ struct permissions;
 #define PERMISSIONS_AGE_MS (5UL * 60 * 1000)
 #define PERMISSIONS_NAMESPACES_MAX 10000
 
-/* changed: the rules of a namespace arrived or are others now; on a strand. */
+/* changed: the rules of a namespace arrived, or (again) are others now; on a strand. */
 struct permissions *permissions_create(struct source *source, struct strand_pool *pool,
-	void (*changed)(void *data, const char *namespace), void *data);
+	void (*changed)(void *data, const char *namespace, gboolean again), void *data);
 /* No more is asked for, and nobody told. */
 void permissions_stop(struct permissions *permissions);
 void permissions_unref(struct permissions *permissions); /* NULL is fine */

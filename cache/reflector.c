@@ -163,7 +163,9 @@ static void set_version(struct reflector *reflector, const char *version)
 /* The server could not be reached or did not answer, as against: it said no. */
 static gboolean is_contact_lost(const struct source_result *result)
 {
-	return result->status == 0 && result->errnum != 0 && result->errnum != ECANCELED;
+	/* ENOENT without a status: no request was made, since there can be no such name. */
+	return result->status == 0 && result->errnum != 0 && result->errnum != ECANCELED &&
+	       result->errnum != ENOENT;
 }
 
 static void tell_contact(struct reflector *reflector, const struct source_result *result)

@@ -36,6 +36,14 @@ void rules_free(struct rules *rules)
 	g_free(rules);
 }
 
+gboolean rules_equal(const struct rules *a, const struct rules *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return a->incomplete == b->incomplete &&
+	       (a->list == b->list || cJSON_Compare(a->list, b->list, TRUE));
+}
+
 static gboolean names(const cJSON *rule, const char *key, const char *wanted)
 {
 	const cJSON *entry;

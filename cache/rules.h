@@ -11,6 +11,8 @@ struct rules;
 /* NULL when item is no SelfSubjectRulesReview with a status. */
 struct rules *rules_parse(const struct source_item *item);
 void rules_free(struct rules *rules); /* NULL is fine */
+/* Whether they say the same in the same order. Either may be NULL. */
+gboolean rules_equal(const struct rules *a, const struct rules *b);
 
 /*
  * FALSE only when the review is complete and no rule grants the verb on the resource or on some

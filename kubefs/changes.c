@@ -227,7 +227,8 @@ static gboolean is_object_in(const struct node *node, const void *data)
 	       strcmp(node->key.snapshot->namespace, match->namespace) == 0;
 }
 
-static void on_permissions_changed(void *data, struct cache *cache, const char *namespace)
+static void on_permissions_changed(
+	void *data, struct cache *cache, const char *namespace, gboolean again)
 {
 	struct context *context = data;
 	struct filesystem *filesystem = context->filesystem;
@@ -237,8 +238,8 @@ static void on_permissions_changed(void *data, struct cache *cache, const char *
 	for (guint i = 0; i < objects->len; i++) {
 		const struct node *node = g_ptr_array_index(objects, i);
 
-		/* Unknown counted as allowed: only a no is news. */
-		if (!cache_may(cache, node->key.resource, namespace, "update"))
+		/* Unknown counted as allowed: the first time, only a no is news. */
+		if (again || !cache_may(cache, node->key.resource, namespace, "update"))
 			notifier_attributes(filesystem->notifier, node->id);
 	}
 }

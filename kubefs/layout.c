@@ -132,7 +132,8 @@ static int resolve_namespace(
 		/* Whether it exists is not ours to know: what is in it will tell. */
 		if (context_add_namespace(context, namespace))
 			notifier_listing(question->filesystem->notifier, question->directory->id);
-		found_namespace(question, namespace, LAYOUT_LONG);
+		/* It may be allowed later, and nobody tells. */
+		found_namespace(question, namespace, LAYOUT_USE);
 		return 0;
 	}
 	if (r < 0) {
@@ -175,6 +176,21 @@ static int resolve_in_namespaces(struct question *question, GError **error)
 	return r;
 }
 
+/*
+ * Who walks the tree asks for a resource's directory every LAYOUT_USE seconds, and perhaps for
+ * nothing else: the kernel holds the rest (fuse.md 14).
+ */
+static void note_use(
+	struct question *question, struct catalog *catalog, const struct resource *resource)
+{
+	const struct node_key *directory = &question->directory->key;
+	const struct resource *namespaces = catalog_find(catalog, "namespaces");
+
+	cache_touch(directory->context->cache, resource, directory->namespace);
+	if (directory->kind == NODE_NAMESPACE && namespaces != NULL)
+		cache_touch(directory->context->cache, namespaces, "");
+}
+
 static int resolve_resource(struct question *question, GError **error)
 {
 	const struct node_key *directory = &question->directory->key;
@@ -187,6 +203,8 @@ static int resolve_resource(struct question *question, GError **error)
 		return r;
 	question->entry->entry_timeout = LAYOUT_LONG;
 	resource = catalog_find(catalog, question->name);
+	if (resource != NULL)
+		note_use(question, catalog, resource);
 	if (resource != NULL && resource->namespaced == namespaced &&
 		(resource->can_list || resource->can_get)) {
 		found(question, NODE_RESOURCE, directory->context, directory->namespace, resource,

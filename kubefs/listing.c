@@ -208,7 +208,7 @@ static void list_known_namespaces(struct listing *listing, uint64_t after)
 		if (namespace == NULL)
 			return;
 		name = escape_name(namespace, strlen(namespace), "");
-		entry = make_entry(listing, NODE_NAMESPACE, context, namespace, NULL, LAYOUT_LONG);
+		entry = make_entry(listing, NODE_NAMESPACE, context, namespace, NULL, LAYOUT_USE);
 		if (!add_entry(listing, name, &entry, FIRST + after + 1))
 			return;
 	}
@@ -242,6 +242,8 @@ static int list_namespaces(
 		    : -EACCES;
 	catalog_unref(catalog);
 	if (r == -EACCES) {
+		/* They may be listed later, and nobody tells. */
+		staleness_add(listing->request->filesystem->staleness, listing->request->node->id);
 		list_known_namespaces(listing, after);
 		return 0;
 	}

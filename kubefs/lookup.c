@@ -4,6 +4,18 @@
 
 #include "kubefs/attributes.h"
 
+/* A reference to the object's JSON, which is made only once while the kernel holds the node. */
+static int render_json(
+	struct filesystem *filesystem, const struct node_key *key, GBytes **ret, GError **error)
+{
+	struct node *node NODE_CLEANUP = node_table_find(filesystem->nodes, key);
+
+	if (node == NULL)
+		return snapshot_json(key->snapshot, ret, error);
+	*ret = g_bytes_ref(node->text);
+	return 0;
+}
+
 int lookup_enter(struct filesystem *filesystem, const struct layout_entry *entry,
 	struct fuse_entry_param *ret, GError **error)
 {
@@ -11,7 +23,7 @@ int lookup_enter(struct filesystem *filesystem, const struct layout_entry *entry
 	GBytes *text = NULL;
 
 	if (entry->key.kind == NODE_OBJECT && entry->key.format == NODE_JSON) {
-		int r = snapshot_json(entry->key.snapshot, &text, error);
+		int r = render_json(filesystem, &entry->key, &text, error);
 
 		if (r < 0)
 			return r;

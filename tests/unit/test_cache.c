@@ -47,8 +47,10 @@ static void on_retiring(void *data, struct cache *cache, struct collection *coll
 		cache_retire(cache, collection);
 }
 
-static void on_permissions_changed(void *data, struct cache *cache, const char *namespace)
+static void on_permissions_changed(
+	void *data, struct cache *cache, const char *namespace, gboolean again)
 {
+	ck_assert(!again);
 	lines_add(((struct fixture *)data)->lines, "permissions \"%s\"", namespace);
 }
 
@@ -680,6 +682,34 @@ START_TEST (an_idle_collection_is_retired_and_made_anew) {
 }
 END_TEST
 
+START_TEST (a_sign_of_use_is_a_look) {
+	struct fixture fixture;
+	struct catalog *catalog;
+	struct collection *collection = NULL;
+	struct resource *pods;
+
+	setup(&fixture);
+	fixture.retires = TRUE;
+	fake_source_answer(fixture.fake, FAKE_LIST, answer_list, NULL);
+	begin_idle(&fixture, 400);
+	catalog = discover(&fixture);
+	pods = find(catalog, "pods");
+	/* It begins nothing. */
+	cache_touch(fixture.cache, pods, "default");
+	ck_assert_uint_eq(fake_count(fixture.fake, FAKE_LIST), 0);
+	ck_assert_int_eq(look_and_wait(&fixture, pods, "default", NULL, &collection), 0);
+	for (int i = 0; i < 15; i++) {
+		g_usleep(80 * 1000);
+		cache_touch(fixture.cache, pods, "default");
+	}
+	ck_assert_uint_eq(tally_get(&fixture.retirings), 0);
+	tally_reach(&fixture.retirings, 1);
+	collection_unref(collection);
+	catalog_unref(catalog);
+	finish(&fixture);
+}
+END_TEST
+
 /* A list that takes longer than a collection may be idle must not begin again and again. */
 START_TEST (a_slow_list_is_no_idleness) {
 	struct fixture fixture;
@@ -1138,6 +1168,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, nobody_waits_long_for_a_server_that_is_away);
 	tcase_add_test(tcase, what_is_polled_is_shown_while_the_server_is_away);
 	tcase_add_test(tcase, an_idle_collection_is_retired_and_made_anew);
+	tcase_add_test(tcase, a_sign_of_use_is_a_look);
 	tcase_add_test(tcase, a_slow_list_is_no_idleness);
 	tcase_add_test(tcase, a_refused_watch_makes_the_kernel_forget);
 	tcase_add_test(tcase, counts_changes_before_they_are_told);

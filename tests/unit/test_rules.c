@@ -69,6 +69,31 @@ START_TEST (unknown_counts_as_granted) {
 }
 END_TEST
 
+START_TEST (compares_by_what_they_say) {
+	struct rules *a = parse("{\"status\":{\"resourceRules\":[{\"verbs\":[\"get\"]}]}}");
+	struct rules *b = parse("{\"metadata\":{},\"status\":{\"resourceRules\":[{\"verbs\":"
+				"[\"get\"]}],\"nonResourceRules\":[]}}");
+	struct rules *c = parse("{\"status\":{\"resourceRules\":[{\"verbs\":[\"*\"]}]}}");
+	struct rules *d = parse("{\"status\":{\"incomplete\":true,\"resourceRules\":[{\"verbs\":"
+				"[\"get\"]}]}}");
+	struct rules *e = parse("{\"status\":{}}");
+
+	ck_assert(rules_equal(a, b));
+	ck_assert(!rules_equal(a, c));
+	ck_assert(!rules_equal(a, d));
+	ck_assert(!rules_equal(a, e));
+	ck_assert(rules_equal(e, e));
+	ck_assert(!rules_equal(a, NULL));
+	ck_assert(!rules_equal(NULL, a));
+	ck_assert(rules_equal(NULL, NULL));
+	rules_free(a);
+	rules_free(b);
+	rules_free(c);
+	rules_free(d);
+	rules_free(e);
+}
+END_TEST
+
 START_TEST (takes_nothing_else_for_a_review) {
 	static const char *const wrong[] = {
 		"",
@@ -92,6 +117,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, grants_what_a_rule_names);
 	tcase_add_test(tcase, denies_what_no_rule_names);
 	tcase_add_test(tcase, unknown_counts_as_granted);
+	tcase_add_test(tcase, compares_by_what_they_say);
 	tcase_add_test(tcase, takes_nothing_else_for_a_review);
 }
 
