@@ -21,12 +21,12 @@ struct fixture {
 /* What a run does, and what it was given; the request's name points to it. */
 struct script {
 	pthread_mutex_t lock;
-	int waits; /* how often it says -EINPROGRESS before result */
-	int result; /* 0: replies */
-	gboolean wakes; /* calls wait before it returns */
 	struct fuse_req *interrupts; /* before it returns */
 	collection_wait wait;
 	void *data;
+	int waits; /* how often it says -EINPROGRESS before result */
+	int result; /* 0: replies */
+	gboolean wakes; /* calls wait before it returns */
 	unsigned int runs;
 };
 
