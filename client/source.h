@@ -43,6 +43,7 @@ struct source_scope {
 	const char *namespace; /* NULL: all namespaces, or cluster-scoped */
 	const char *name; /* NULL: all; else fieldSelector metadata.name=NAME */
 	gboolean metadata_only; /* PartialObjectMetadata will do */
+	const char *subresource; /* get and change: NULL, "status" or "scale"; needs name */
 };
 
 /* How a call ended. errnum is 0 or a positive errno; strings are valid during the call. */
@@ -94,6 +95,44 @@ struct source_get_handlers {
 		void *data, const struct source_result *result, const struct source_item *item);
 };
 
+enum source_verb {
+	SOURCE_CREATE,
+	SOURCE_UPDATE,
+	SOURCE_DELETE,
+};
+
+/*
+ * One change of one object. Sent once: after a network error it may or may not have arrived
+ * (source_change_result.uncertain), and whoever asked finds that out (protocol.md 14).
+ */
+struct source_change {
+	enum source_verb verb;
+	const struct source_scope *scope; /* name: not needed by SOURCE_CREATE */
+	GBytes *body; /* the object as JSON; NULL for SOURCE_DELETE */
+	const char *uid; /* SOURCE_DELETE: the precondition, or NULL */
+	gboolean dry_run; /* dryRun=All */
+};
+
+/* Valid during the call. */
+struct source_change_result {
+	struct source_result result;
+	/*
+	 * What Status.details.causes says: of char *, one line each, "spec.replicas: Invalid value:
+	 * ..."; escaped; empty when there are none. For Secrets: fields and kinds of error alone,
+	 * no text in which the server may repeat a value (result.message likewise).
+	 */
+	const GPtrArray *causes;
+	gboolean uncertain; /* failed, but it may have arrived */
+	/* The object as stored; of a dry run, as it would be. NULL on failure, and for a delete
+	 * that left nothing (an object with finalizers comes back, terminating). */
+	const struct source_item *item;
+};
+
+struct source_change_handlers {
+	/* Exactly one call. */
+	void (*done)(void *data, const struct source_change_result *result);
+};
+
 /* What a server has. partial lists the groups that could not be asked, one line each. */
 struct source_catalog {
 	GPtrArray *resources; /* of struct resource *, owned; each name once */
@@ -137,6 +176,29 @@ struct source_ops {
 	/* scope->name must be set. */
 	struct source_call *(*get)(struct source *source, const struct source_scope *scope,
 		const struct source_get_handlers *handlers, void *data, struct strand *strand);
+	/*
+	 * The object of scope as it was at that version, exactly: ENOENT when it was not there,
+	 * result->expired when the server knows that version no more.
+	 */
+	struct source_call *(*get_at)(struct source *source, const struct source_scope *scope,
+		const char *version, const struct source_get_handlers *handlers, void *data,
+		struct strand *strand);
+	/*
+	 * Creates, updates (PUT, guarded by the resourceVersion in body) or deletes (background
+	 * propagation), with fieldValidation=Strict and fieldManager=kubefs.
+	 */
+	struct source_call *(*change)(struct source *source, const struct source_change *change,
+		const struct source_change_handlers *handlers, void *data, struct strand *strand);
+	/* The OpenAPI v3 document of the resource's group and version. */
+	struct source_call *(*schema)(struct source *source, const struct resource *resource,
+		const struct source_get_handlers *handlers, void *data, struct strand *strand);
+	/*
+	 * From now on the server's Warning headers go to warning, escaped, one line, on any strand:
+	 * those of reads once each, those of changes each time. Before the first call; NULL for
+	 * none.
+	 */
+	void (*on_warning)(
+		struct source *source, void (*warning)(void *data, const char *text), void *data);
 	/* What the caller may do: POST of a SelfSubjectRulesReview for the namespace. */
 	struct source_call *(*rules)(struct source *source, const char *namespace,
 		const struct source_get_handlers *handlers, void *data, struct strand *strand);
