@@ -713,12 +713,13 @@ START_TEST (an_idle_collection_is_forgotten_before_it_goes) {
 }
 END_TEST
 
-START_TEST (nothing_can_be_written) {
+START_TEST (nothing_can_be_written_read_only) {
 	struct fixture fixture;
 	struct fuse_file_info info = {.flags = O_RDWR};
 	struct fuse_req *requests[5];
 
 	walk(&fixture);
+	fixture.filesystem->read_only = TRUE;
 	for (guint i = 0; i < G_N_ELEMENTS(requests); i++)
 		requests[i] = new_request(&fixture);
 	OPERATIONS.open(requests[0], enter(&fixture, fixture.pods, "web.yaml"), &info);
@@ -831,7 +832,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, long_names_stand_in_directories);
 	tcase_add_test(tcase, a_new_resource_appears);
 	tcase_add_test(tcase, an_idle_collection_is_forgotten_before_it_goes);
-	tcase_add_test(tcase, nothing_can_be_written);
+	tcase_add_test(tcase, nothing_can_be_written_read_only);
 	tcase_add_test(tcase, reads_in_pieces);
 	tcase_add_test(tcase, a_storm_ends_well);
 }
