@@ -55,11 +55,12 @@ static gboolean is_secret(const struct resource *resource)
 	return resource->group[0] == '\0' && strcmp(resource->plural, "secrets") == 0;
 }
 
-static mode_t object_mode(struct filesystem *filesystem, const struct node_key *key)
+static mode_t object_mode(const struct filesystem *filesystem, const struct node_key *key)
 {
 	mode_t mode = is_secret(key->resource) ? 0400 : 0444;
 
-	if (filesystem->read_only || !key->resource->can_update)
+	if (!key->resource->can_update || guard_check(filesystem->guard, key->context,
+						  key->resource, SOURCE_UPDATE, NULL) < 0)
 		return mode;
 	if (cache_may(key->context->cache, key->resource, key->snapshot->namespace, "update"))
 		mode |= 0200;
@@ -189,9 +190,15 @@ static void fill_resource(const struct node *node, struct stat *ret)
 		ret->st_mtim = ret->st_ctim = changed;
 }
 
+/* context is NULL at the top of several. */
+static gboolean is_read_only(const struct filesystem *filesystem, const struct context *context)
+{
+	return context != NULL ? context->read_only : filesystem->read_only;
+}
+
 static void fill_directory(struct filesystem *filesystem, const struct node *node, struct stat *ret)
 {
-	ret->st_mode |= filesystem->read_only ? 0555 : 0755;
+	ret->st_mode |= is_read_only(filesystem, node->key.context) ? 0555 : 0755;
 	ret->st_nlink = 2;
 	ret->st_mtim = ret->st_ctim = (struct timespec){.tv_sec = filesystem->mounted};
 	switch (node->key.kind) {

@@ -32,6 +32,8 @@ struct filesystem {
 	GPtrArray *contexts; /* of struct context *, owned */
 	gboolean many; /* each context is a directory at the top */
 	gboolean read_only; /* -o ro: nothing can be written, no OPEN is asked for */
+	gboolean rmdir_namespaces; /* RMDIR may delete a namespace with all that is in it */
+	const struct guard *guard; /* borrowed; NULL: nothing is refused but by contexts */
 	uid_t uid;
 	gid_t gid;
 	time_t mounted;

@@ -83,6 +83,8 @@ static int mount_prepare(struct mount *mount, const struct options *options, GEr
 	mount->filesystem = filesystem_create(mount->loop, mount->pool);
 	mount->filesystem->read_only = options->read_only;
 	mount->filesystem->refused = options->refused;
+	mount->filesystem->rmdir_namespaces = options->rmdir_namespaces;
+	mount->filesystem->guard = options->guard;
 	r = connect_load(mount->filesystem, options, mount->connections, error);
 	if (r == 0)
 		r = create_session(mount, options, error);
@@ -111,6 +113,8 @@ static int mount_connect(struct mount *mount, GError **error)
 		g_prefix_error(&reason, "context \"%s\": ", context->name);
 		journal_add(mount->filesystem->journal, -r, reason->message);
 	}
+	guard_warn(
+		mount->filesystem->guard, mount->filesystem->contexts, mount->filesystem->journal);
 	return 0;
 }
 
