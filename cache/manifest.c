@@ -147,7 +147,8 @@ static int check_object(const struct document_node *root, GError **error)
 }
 
 /* A List of any kind has another apiVersion, too: this tells more. */
-static int check_list(const struct document_node *root, GError **error)
+static int check_list(
+	const struct document_node *root, const struct resource *resource, GError **error)
 {
 	const struct document_node *items = document_get(root, "items");
 	g_autofree char *quoted = NULL;
@@ -156,8 +157,8 @@ static int check_list(const struct document_node *root, GError **error)
 
 	if (result < 0)
 		return result;
-	if (items == NULL || items->type != DOCUMENT_ARRAY || kind.length < 4 ||
-		memcmp(kind.text + kind.length - 4, "List", 4) != 0)
+	if (items == NULL || items->type != DOCUMENT_ARRAY || is_same(kind, resource->kind) ||
+		kind.length < 4 || memcmp(kind.text + kind.length - 4, "List", 4) != 0)
 		return 0;
 	quoted = quote(kind);
 	return error_set(error, EINVAL, "kind is \"%s\", but a file holds one object", quoted);
@@ -185,7 +186,7 @@ static int check_type(
 		resource->group[0] == '\0'
 			? g_strdup(resource->version)
 			: g_strdup_printf("%s/%s", resource->group, resource->version);
-	int result = check_list(root, error);
+	int result = check_list(root, resource, error);
 
 	if (result == 0)
 		result = check_member(root, "apiVersion", version, version, error);

@@ -291,6 +291,22 @@ START_TEST (knows_groups) {
 }
 END_TEST
 
+/* Of a custom resource any kind and any member may be. */
+START_TEST (a_kind_that_ends_in_list) {
+	static const struct resource lists = {.group = (char *)"example.com",
+		.version = (char *)"v1",
+		.kind = (char *)"AllowList",
+		.name = (char *)"allowlists.example.com"};
+	const struct manifest_place place = {
+		.resource = &lists, .namespace = "", .name = "a", .uid = ""};
+
+	expect_origin("apiVersion: example.com/v1\nkind: AllowList\nitems: [a]\n", &place,
+		MANIFEST_PLAIN);
+	refuse("apiVersion: example.com/v1\nkind: AllowListList\nitems: [a]\n", &place,
+		"kind is \"AllowListList\", but a file holds one object");
+}
+END_TEST
+
 START_TEST (generated_names) {
 	refuse(TYPE "metadata: {generateName: web-}", &nothing,
 		"metadata.generateName asks for another name than the file's, which is \"web\"");
@@ -487,6 +503,7 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, checks_in_order);
 	tcase_add_test(tcase, refuses_what_is_no_object_of_this_place);
 	tcase_add_test(tcase, knows_groups);
+	tcase_add_test(tcase, a_kind_that_ends_in_list);
 	tcase_add_test(tcase, generated_names);
 	tcase_add_test(tcase, quotes_in_one_short_line);
 	tcase_add_test(tcase, reads_json);
