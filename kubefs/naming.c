@@ -305,6 +305,7 @@ static struct local *begin_save(
 		0, is_new && (request->flags & RENAME_NOREPLACE) != 0, error);
 	if (draft == NULL)
 		return NULL;
+	draft->draft->tells_later = TRUE;
 	if (local_write(draft, bytes, length, 0) < 0) {
 		error_set(error, EFBIG, "%s: too large for an object", request->name);
 		return local_unref(draft);
