@@ -18,7 +18,9 @@ struct http_client {
 	struct loop *loop;
 	struct connection *connection;
 	GPtrArray *servers; /* of struct http_server *; immutable, any thread */
-	char *trust_file; /* $SSL_CERT_FILE, which Go's system trust store follows, or NULL */
+	/* Where the system's trust store is, as Go has it (crypto/x509/root_unix.go); or NULL. */
+	char *trust_file; /* $SSL_CERT_FILE */
+	char *trust_folders; /* $SSL_CERT_DIR: several with colons, their files named by hash */
 	gint server; /* index of the one in use; atomic, any thread */
 	struct http_lane_channels lanes[HTTP_LANE_COUNT];
 	GQueue exchanges; /* of struct http_exchange *, those that have not ended */

@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import resource
+import shutil
 import socket
 import ssl
 import subprocess
@@ -230,6 +231,17 @@ def test_system_trust_store_of_the_environment(pki, tmp_path):
     with https_server(pki) as server:
         config = kubeconfig(tmp_path, server.url)
         assert get(config, environment={"SSL_CERT_FILE": str(pki / "ca.crt")})["errnum"] == 0
+        folders = [tmp_path / "none", tmp_path / "certificates"]
+        for folder in folders:
+            folder.mkdir()
+        shutil.copy(pki / "ca.crt", folders[1])
+        subprocess.run(["openssl", "rehash", folders[1]], check=True)
+        assert get(config, environment={"SSL_CERT_DIR": ":".join(map(str, folders))})["errnum"] == 0
+        # Neither stands in for the other, and an empty one is none.
+        nothing = {"SSL_CERT_FILE": str(pki / "other/ca.crt"), "SSL_CERT_DIR": str(folders[0])}
+        assert get(config, environment=nothing)["errnum"] == errno.EPROTO
+        empty = {"SSL_CERT_FILE": "", "SSL_CERT_DIR": str(folders[1])}
+        assert get(config, environment=empty)["errnum"] == 0
 
 
 def test_wrong_name(pki, tmp_path):
