@@ -57,6 +57,7 @@ static void client_free(struct http_client *client)
 	for (i = 0; i < HTTP_LANE_COUNT; i++)
 		http_lane_finish(&client->lanes[i]);
 	g_ptr_array_unref(client->servers);
+	authority_unref(client->authority);
 	g_free(client->trust_file);
 	g_free(client->trust_folders);
 	connection_unref(client->connection);
@@ -116,6 +117,9 @@ struct http_client *http_client_create(
 	client->member.stop = on_loop_stop;
 	client->loop = loop_ref(loop);
 	client->connection = connection_ref(connection);
+	if (connection->ca != NULL)
+		client->authority = authority_create(
+			connection->ca, connection->ca_path, AUTHORITY_LIFETIME_MS);
 	client->trust_file = get_setting("SSL_CERT_FILE");
 	client->trust_folders = get_setting("SSL_CERT_DIR");
 	client->servers = g_ptr_array_new_with_free_func(free_server);

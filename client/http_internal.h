@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 #include <pthread.h>
 
+#include "client/authority.h"
 #include "client/http.h"
 #include "client/http_channel.h"
 #include "client/http_delivery.h"
@@ -17,6 +18,7 @@ struct http_client {
 	struct loop_member member;
 	struct loop *loop;
 	struct connection *connection;
+	struct authority *authority; /* NULL: the system's trust store */
 	GPtrArray *servers; /* of struct http_server *; immutable, any thread */
 	/* Where the system's trust store is, as Go has it (crypto/x509/root_unix.go); or NULL. */
 	char *trust_file; /* $SSL_CERT_FILE */

@@ -186,9 +186,12 @@ static void set_trust(CURL *easy, const struct http_client *client)
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, verify * 2);
 	curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYPEER, verify);
 	curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYHOST, verify * 2);
-	if (connection->ca != NULL) {
-		set_blob(easy, CURLOPT_CAINFO_BLOB, connection->ca);
-		set_blob(easy, CURLOPT_PROXY_CAINFO_BLOB, connection->ca);
+	if (client->authority != NULL) {
+		g_autoptr(GBytes) pem = authority_get(client->authority);
+
+		/* Part of what libcurl compares: another one gets its own connections. */
+		set_blob(easy, CURLOPT_CAINFO_BLOB, pem);
+		set_blob(easy, CURLOPT_PROXY_CAINFO_BLOB, pem);
 		/* The system's certificates are not to be trusted besides. */
 		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
 		curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);

@@ -244,6 +244,27 @@ def test_system_trust_store_of_the_environment(pki, tmp_path):
         assert get(config, environment=empty)["errnum"] == 0
 
 
+def test_an_authority_that_is_replaced(pki, tmp_path):
+    """A server whose authority's file was behind is trusted once the file is right; no request was sent before."""
+    file = tmp_path / "ca.crt"
+    shutil.copy(pki / "other/ca.crt", file)
+    with https_server(pki) as server:
+        config = kubeconfig(tmp_path, server.url, **{"certificate-authority": str(file)})
+
+        def replace():
+            shutil.copy(pki / "ca.crt", tmp_path / "new")
+            os.rename(tmp_path / "new", file)
+
+        timer = threading.Timer(1, replace)
+        timer.start()
+        results = run_probe(config, "/version", "--count=16", "--interval=300")[:-1]
+        timer.join()
+        outcomes = [result["errnum"] for result in results]
+        assert outcomes[0] == errno.EPROTO and outcomes[-1] == 0, outcomes
+        assert outcomes == sorted(outcomes, reverse=True), outcomes
+        assert len(server.seen) == outcomes.count(0)
+
+
 def test_wrong_name(pki, tmp_path):
     with https_server(pki, "named") as server:
         result = get(kubeconfig(tmp_path, server.url, **{"certificate-authority": str(pki / "ca.crt")}))
