@@ -233,8 +233,9 @@ static char *place_of(struct filesystem *filesystem, const struct node *node, ui
 	if (node->key.kind == NODE_NAMESPACE)
 		name = escape_name(namespace, strlen(namespace), "");
 	else
-		name = layout_place(node->key.context, node->key.resource, node->key.snapshot,
-			node->key.format, &key, &chunk);
+		name = layout_place(node->key.context, node->key.resource,
+			node->key.snapshot->namespace, node->key.snapshot->name, node->key.format,
+			&key, &chunk);
 	*ret_id = directory_id(filesystem, &key);
 	return name;
 }

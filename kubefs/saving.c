@@ -343,8 +343,8 @@ static int ask(struct request *request, struct flush *flush, collection_wait wai
 	pthread_mutex_unlock(&flush->lock);
 	if (first) {
 		g_atomic_int_inc(&flush->references);
-		processes_ask(request->filesystem->processes, process_group(request->thread),
-			handle->group, flush->local->inode, on_answer, flush);
+		processes_ask(request->filesystem->processes, request->thread, handle->group,
+			flush->local->inode, on_answer, flush);
 	}
 	return -EINPROGRESS;
 }
@@ -406,6 +406,13 @@ static struct flush *flush_of(struct request *request)
 	return request->state;
 }
 
+static gboolean is_killed_writer(const struct request *request, const struct flush *flush)
+{
+	if (flush->answer == PROCESS_KILLED_HELD)
+		return draft_was_written_by(flush->draft, request->thread);
+	return flush->answer == PROCESS_KILLED;
+}
+
 int saving_flush_run(struct request *request, collection_wait wait, void *data, GError **error)
 {
 	struct flush *flush = flush_of(request);
@@ -421,7 +428,7 @@ int saving_flush_run(struct request *request, collection_wait wait, void *data, 
 	/* Parked first: the answer may take a while. */
 	if (wait == NULL || ask(request, flush, wait, data) < 0)
 		return -EINPROGRESS;
-	if (flush->answer == PROCESS_KILLED) {
+	if (is_killed_writer(request, flush)) {
 		draft_refuse(flush->draft, flush->generation, EINTR,
 			"its writer was killed before it was complete");
 		return reply_done(request, -EINTR);
