@@ -222,6 +222,15 @@ gboolean cache_may(struct cache *cache, const struct resource *resource, const c
 	return permissions_allow(cache->permissions, resource, namespace, verb);
 }
 
+void cache_get(struct cache *cache, const struct source_scope *scope,
+	const struct source_get_handlers *handlers, void *data)
+{
+	struct source *source = cache->options.source;
+
+	/* Whoever ends the source waits for the calls. */
+	source_call_unref(source->ops->get(source, scope, handlers, data, cache->strand));
+}
+
 static void schedule_sweep(struct cache *cache)
 {
 	cache->timer = loop_timer_add(cache->options.loop,

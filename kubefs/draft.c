@@ -185,6 +185,8 @@ static void succeed(struct draft *draft, const struct commit_outcome *outcome)
 
 	lineages_remember(
 		filesystem->lineages, draft->writer, &draft->place, draft->sent, outcome->snapshot);
+	if (draft->place.kind == PLACE_SCALE)
+		scales_forget(filesystem->scales, &draft->place);
 	/* To write the base back, as vim does after a refusal, is no good save. */
 	if (!outcome->unchanged)
 		rejection_clear(filesystem, &draft->place);

@@ -206,7 +206,7 @@ static void note_walk(struct request *request)
 	pid_t group;
 	struct process *process;
 
-	if (request->node->key.kind > NODE_NAMESPACE)
+	if (request->node->key.kind > NODE_CHUNK)
 		return;
 	group = process_group(request->thread);
 	process = group != 0 ? processes_get(request->filesystem->processes, group) : NULL;

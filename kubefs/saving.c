@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 
 #include "client/error.h"
@@ -257,6 +258,8 @@ int saving_create_run(struct request *request, collection_wait wait, void *data,
 		return error_set(error, EPERM, "%s: no file can be made here", request->name);
 	if (request->node->key.context->read_only)
 		return -EROFS;
+	if (strlen(request->name) > NAME_MAX)
+		return -ENAMETOOLONG;
 	directory = place_directory(&request->node->key);
 	if (overlay_find(filesystem->overlay, directory, request->name, &entry))
 		return (request->flags & O_EXCL) != 0 ? -EEXIST : -ESTALE;
