@@ -109,3 +109,9 @@ static inline void document_append(
  * prints them alike (3 and 3.0; also 0 and -0.0). Key order costs n log n, depth costs no stack.
  */
 bool document_equal(const struct document_node *a, const struct document_node *b);
+
+/*
+ * A copy of all that is below node in nodes of document; text is shared, the key, too. NULL: over
+ * the limit.
+ */
+struct document_node *document_copy(struct document *document, const struct document_node *node);
