@@ -117,7 +117,7 @@ static void begin_fetch(struct part *part, const char *path, unsigned int timeou
 		.accept = part->root != NULL ? API_DISCOVERY_ACCEPT : NULL,
 		.lane = HTTP_LANE_REQUEST,
 		.timeout = timeout,
-		.repeatable = TRUE,
+		.repeat = HTTP_REPEAT_ALWAYS,
 	};
 	struct discover *discover = part->discover;
 	struct source_call *fetch = kubernetes_fetch(

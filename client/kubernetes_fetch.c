@@ -152,7 +152,7 @@ static struct http_request make_request(const char *method, const char *path)
 		.lane = HTTP_LANE_REQUEST,
 		.timeout = KUBERNETES_REQUEST_TIMEOUT,
 		.idle_timeout = KUBERNETES_IDLE_TIMEOUT,
-		.repeatable = TRUE,
+		.repeat = HTTP_REPEAT_ALWAYS,
 	};
 }
 
