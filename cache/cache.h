@@ -132,6 +132,13 @@ uint64_t cache_changes(struct cache *cache);
 gboolean cache_may(struct cache *cache, const struct resource *resource, const char *namespace,
 	const char *verb);
 
+/*
+ * What the server says of that object (or its subresource) now, for what no collection holds. done
+ * comes once, on a strand, and before cache_stop returns. Any thread; not after cache_stop.
+ */
+void cache_get(struct cache *cache, const struct source_scope *scope,
+	const struct source_get_handlers *handlers, void *data);
+
 /* TRUE while the server is away, with since when and why (health.h). */
 gboolean cache_is_away(struct cache *cache, gint64 *ret_since, char **ret_message);
 /* The server, for messages: "https://10.0.0.1:6443". Valid until cache_stop. */
