@@ -108,6 +108,14 @@ struct timespec cache_changed(
  */
 void cache_touch(struct cache *cache, const struct resource *resource, const char *namespace);
 
+/*
+ * Shows what the response of a change told, before the watch does, in every collection that holds
+ * the object: as it was stored, or (removed) that the object of that uid is gone, snapshot being
+ * its last known state. done(data) follows once, on any thread, when all of them show it.
+ */
+void cache_apply(struct cache *cache, const struct resource *resource, struct snapshot *snapshot,
+	gboolean removed, collection_wait done, void *data);
+
 /* Follows cache_handlers.retiring: lets the collection go, unless it was looked into meanwhile. */
 void cache_retire(struct cache *cache, struct collection *collection);
 
