@@ -8,7 +8,7 @@
 #include "tests/unit/openapi_fixture.h"
 
 #define LIMIT ((size_t)1 << 28)
-#define ROUNDS 4000
+#define ROUNDS 2000
 
 /* Three versions and what the checks need; every failure tells the seed. */
 struct fixture {
