@@ -39,12 +39,17 @@ class Said:
 class Program:
     """save(file, edit, home) -> Said.
 
-    tells    a failure of the save; what cannot is named with the reason
-    leaves   suffixes and prefixes of the names that it leaves beside the file by design
+    tells           a failure of the save; why some cannot stands beside them
+    leaves          the names that it leaves beside the file by design; {} is the file's
+    refused_leaves  those after a save that failed
     """
 
-    def __init__(self, save, tells=True, leaves=()):
-        self.save, self.tells, self.leaves = save, tells, leaves
+    def __init__(self, save, tells=True, leaves=(), refused_leaves=()):
+        self.save, self.tells = save, tells
+        self.leaves, self.refused_leaves = leaves, (*leaves, *refused_leaves)
+
+    def left(self, file, refused=False):
+        return {pattern.format(file.name) for pattern in (self.refused_leaves if refused else self.leaves)}
 
 
 # In a terminal
@@ -170,7 +175,7 @@ def micro(file, edit, home):
         edit.meanwhile()
         terminal.press("C-s")
         said = verdict(terminal, r"(?m)^Saved ", r"(?m)^.*(invalid argument|busy|denied|input/output error)",
-                       [(r"\(y,n[^)]*\)", ["y"])])
+                       [(r"Reload file\? \(y,n", ["n", "C-s"])])
         terminal.press("C-q")
         if said.failed:
             terminal.wait_for(r"\(y,n")
@@ -255,7 +260,7 @@ def command(*argv):
 
 
 def shell(script, program="bash"):
-    """A script over $f, the file, $x, the text, and $a and $b, its halves; or the lot as the words $1 and $2."""
+    """A script over $f, the file, $x, the text, and $a and $b, its halves."""
     def put(file, text, folder):
         lines = text.splitlines(keepends=True)
         middle = len(lines) // 2
@@ -370,16 +375,16 @@ SILENT = {"tells": False}
 
 PROGRAMS = {
     "vim": Program(vi("vim")),
-    "vim-backupcopy=yes": Program(vi("vim", "backupcopy=yes")),
+    "vim-backupcopy=yes": Program(vi("vim", "backupcopy=yes"), refused_leaves=["{}~"]),
     "vim-backupcopy=no": Program(vi("vim", "backupcopy=no")),
     "vim-nowritebackup": Program(vi("vim", "nowritebackup")),
     "vim-undofile": Program(vi("vim", "undofile"), leaves=[".{}.un~"]),
     "vim-backup": Program(vi("vim", "backup"), leaves=["{}~"]),
     "nvim": Program(vi("nvim")),
     "nano": Program(nano),
-    "emacs": Program(emacs(), leaves=["{}~"]),
-    "emacs-no-backups": Program(emacs("(setq make-backup-files nil)")),
-    "emacs-backup-by-copying": Program(emacs("(setq backup-by-copying t)"), leaves=["{}~"]),
+    "emacs": Program(emacs(), leaves=["{}~"], refused_leaves=["#{}#"]),
+    "emacs-no-backups": Program(emacs("(setq make-backup-files nil)"), refused_leaves=["#{}#"]),
+    "emacs-backup-by-copying": Program(emacs("(setq backup-by-copying t)"), leaves=["{}~"], refused_leaves=["#{}#"]),
     # It looks at the result of neither fsync(2) nor close(2).
     "joe": Program(joe, tells=False, leaves=["{}~"]),
     "micro": Program(micro),
@@ -427,9 +432,8 @@ def main():
         began = time.monotonic()
         said = PROGRAMS[name].save(file, Edit("key: one", "key: two"), home)
         left = set(os.listdir(folder)) - before
-        allowed = {pattern.format(file.name) for pattern in PROGRAMS[name].leaves}
         good = not said.failed and file.read_text().count("key: two") == 1 and file.read_text().count("\n") == 5
-        print(f"{name}: {'good' if good and left == allowed else 'BAD'} {time.monotonic() - began:.2f} s, leaves {left or ''}")
+        print(f"{name}: {'good' if good and left == PROGRAMS[name].left(file) else 'BAD'} {time.monotonic() - began:.2f} s, leaves {left or ''}")
         if not good:
             print(said.text, file.read_text())
 
