@@ -14,6 +14,8 @@ import json
 import os
 import pathlib
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -299,3 +301,72 @@ class Desks:
     def close(self):
         if self.desk:
             self.desk.__exit__(None, None, None)
+
+
+# Saves by system calls
+
+def open_to_write(path, flags=os.O_TRUNC):
+    return os.open(path, os.O_WRONLY | os.O_CLOEXEC | flags, 0o666)
+
+
+def write_all(descriptor, data):
+    data = data.encode() if isinstance(data, str) else data
+    while data:
+        data = data[os.write(descriptor, data):]
+
+
+def save(path, data, flags=os.O_TRUNC):
+    """Open, write, close; raises the first error, that of close(2) included."""
+    descriptor = open_to_write(path, flags)
+    try:
+        write_all(descriptor, data)
+    finally:
+        os.close(descriptor)
+
+
+def create(path, data, flags=0):
+    save(path, data, os.O_CREAT | os.O_TRUNC | flags)
+
+
+def failure_of(function, *arguments):
+    """The errno of what must fail."""
+    try:
+        function(*arguments)
+    except OSError as error:
+        return error.errno
+    raise AssertionError(f"{function.__name__} succeeded")
+
+
+WRITER = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from editing import *
+try:
+    exec(sys.argv[2], {**globals(), "arguments": sys.argv[3:]})
+except OSError as error:
+    print(error.errno)
+else:
+    print(0)
+"""
+
+
+def start_other(code, *arguments, **options):
+    """Python code in a process of its own, with all that is here and with arguments."""
+    argv = [sys.executable, "-c", WRITER, pathlib.Path(__file__).parent, code, *map(str, arguments)]
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                            env={**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[1] / "cluster")}, **options)
+
+
+def finish(process, timeout=60):
+    """The errno that it ended with, or 0."""
+    output, _ = process.communicate(timeout=timeout)
+    assert process.returncode == 0 and output, f"it ended with {process.returncode}: {output}"
+    return int(output.split()[-1])
+
+
+def in_other(code, *arguments):
+    return finish(start_other(code, *arguments))
+
+
+def save_in_other(path, text):
+    return in_other("save(arguments[0], arguments[1])", path, text)
