@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "client/lock.h"
+#include "kubefs/overlay.h"
+
 /* FNV-1a, 64 bits; the terminating NUL counts, so that fields cannot run into each other. */
 static uint64_t hash_field(uint64_t hash, const char *text)
 {
@@ -38,6 +41,9 @@ mode_t attributes_type(enum node_kind kind)
 		return S_IFLNK;
 	case NODE_OBJECT:
 	case NODE_STATEMENT:
+	case NODE_VIEW:
+	case NODE_LOCAL:
+	case NODE_REJECTED:
 		return S_IFREG;
 	default:
 		return S_IFDIR;
@@ -49,29 +55,74 @@ static gboolean is_secret(const struct resource *resource)
 	return resource->group[0] == '\0' && strcmp(resource->plural, "secrets") == 0;
 }
 
-static mode_t object_mode(struct filesystem *filesystem, const struct node_key *key)
+static mode_t object_mode(const struct filesystem *filesystem, const struct node_key *key)
 {
 	mode_t mode = is_secret(key->resource) ? 0400 : 0444;
 
-	if (filesystem->read_only || !key->resource->can_update)
+	if (!key->resource->can_update || guard_check(filesystem->guard, key->context,
+						  key->resource, SOURCE_UPDATE, NULL) < 0)
 		return mode;
 	if (cache_may(key->context->cache, key->resource, key->snapshot->namespace, "update"))
 		mode |= 0200;
 	return mode;
 }
 
-static size_t file_size(const struct node *node)
+mode_t attributes_mode_of_draft(const struct resource *resource)
 {
-	if (node->key.kind == NODE_STATEMENT)
-		return g_bytes_get_size(node->key.text);
-	return node->text != NULL ? g_bytes_get_size(node->text) : node->key.snapshot->yaml_length;
+	return is_secret(resource) ? 0600 : 0644;
+}
+
+ino_t attributes_inode_of_draft(struct filesystem *filesystem, const struct place *place)
+{
+	struct snapshot *snapshot SNAPSHOT_CLEANUP = NULL;
+	const struct node_key key = {
+		.kind = place->kind == PLACE_OBJECT ? NODE_OBJECT : NODE_VIEW,
+		.format = place->format,
+		.context = place->context,
+		.namespace = place->namespace,
+		.resource = place->resource,
+		.name = place->name,
+	};
+	struct node_key with_object = key;
+
+	if (cache_find(place->context->cache, place->resource, place->namespace, place->name, NULL,
+		    NULL, &snapshot, NULL) < 0)
+		return attributes_inode(&key);
+	with_object.snapshot = snapshot;
+	return attributes_inode(&with_object);
+}
+
+static void fill_local(struct local *local, struct stat *ret)
+{
+	LOCK_GUARD(&local->lock);
+
+	ret->st_ino = local->inode;
+	ret->st_mode = local->type | local->mode;
+	/* A name that is gone leaves a file without links. */
+	ret->st_nlink = local->draft != NULL ? 1 : local->links;
+	ret->st_size =
+		local->target != NULL ? (off_t)strlen(local->target) : (off_t)local->content.length;
+	ret->st_blocks = (ret->st_size + 511) / 512;
+	ret->st_mtim = local->modified;
+	ret->st_ctim = local->changed;
+}
+
+static void fill_rejected(const struct rejected *rejected, struct stat *ret)
+{
+	ret->st_ino = rejected->inode;
+	ret->st_mode |= rejected->mode;
+	ret->st_size = (off_t)g_bytes_get_size(rejected->text);
+	ret->st_blocks = (ret->st_size + 511) / 512;
+	ret->st_mtim = ret->st_ctim = rejected->time;
 }
 
 static void fill_file(struct filesystem *filesystem, const struct node *node, struct stat *ret)
 {
 	const struct snapshot *snapshot = node->key.snapshot;
+	size_t length = 0;
 
-	ret->st_size = (off_t)file_size(node);
+	node_text(node, &length);
+	ret->st_size = (off_t)length;
 	ret->st_blocks = (ret->st_size + 511) / 512;
 	if (snapshot == NULL) {
 		ret->st_mode |= 0400;
@@ -139,9 +190,15 @@ static void fill_resource(const struct node *node, struct stat *ret)
 		ret->st_mtim = ret->st_ctim = changed;
 }
 
+/* context is NULL at the top of several. */
+static gboolean is_read_only(const struct filesystem *filesystem, const struct context *context)
+{
+	return context != NULL ? context->read_only : filesystem->read_only;
+}
+
 static void fill_directory(struct filesystem *filesystem, const struct node *node, struct stat *ret)
 {
-	ret->st_mode |= filesystem->read_only ? 0555 : 0755;
+	ret->st_mode |= is_read_only(filesystem, node->key.context) ? 0555 : 0755;
 	ret->st_nlink = 2;
 	ret->st_mtim = ret->st_ctim = (struct timespec){.tv_sec = filesystem->mounted};
 	switch (node->key.kind) {
@@ -178,7 +235,11 @@ void attributes_fill(struct filesystem *filesystem, const struct node *node, str
 	ret->st_uid = filesystem->uid;
 	ret->st_gid = filesystem->gid;
 	ret->st_blksize = 4096;
-	if (S_ISDIR(ret->st_mode)) {
+	if (node->key.kind == NODE_LOCAL) {
+		fill_local(node->key.local, ret);
+	} else if (node->key.kind == NODE_REJECTED) {
+		fill_rejected(node->key.rejected, ret);
+	} else if (S_ISDIR(ret->st_mode)) {
 		fill_directory(filesystem, node, ret);
 	} else if (S_ISLNK(ret->st_mode)) {
 		ret->st_mode |= 0777;

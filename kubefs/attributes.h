@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "kubefs/filesystem.h"
+#include "kubefs/place.h"
 
 /*
  * Fills *ret from what is known now; waits for nothing. st_ino is a hash of context, resource, kind
@@ -13,6 +14,11 @@
  * uids. Any thread.
  */
 void attributes_fill(struct filesystem *filesystem, const struct node *node, struct stat *ret);
+
+/* The permissions of a draft of such an object, and of a text of it that was refused. */
+mode_t attributes_mode_of_draft(const struct resource *resource);
+/* st_ino of a draft: the object's while it is there, else one that follows the place. */
+ino_t attributes_inode_of_draft(struct filesystem *filesystem, const struct place *place);
 
 /* The same for a name that has no node yet: what a listing needs. */
 ino_t attributes_inode(const struct node_key *key);

@@ -55,7 +55,8 @@ static void file_changed(struct filesystem *filesystem, struct context *context,
 	/* Of a version that the kernel never saw it need not be told. */
 	if (old != NULL && new != NULL && node == NULL)
 		return;
-	name = layout_place(context, resource, either, format, &directory_key, &chunk);
+	name = layout_place(
+		context, resource, either->namespace, either->name, format, &directory_key, &chunk);
 	directory = directory_id(filesystem, &directory_key);
 	if (directory == 0)
 		return;

@@ -1,6 +1,7 @@
 #include "kubefs/connect.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "client/error.h"
 #include "client/http.h"
@@ -52,6 +53,70 @@ static int add_contexts(struct filesystem *filesystem, const struct options *opt
 	return 0;
 }
 
+static struct context *find_context(const struct filesystem *filesystem, const char *name)
+{
+	for (guint i = 0; i < filesystem->contexts->len; i++) {
+		struct context *context = g_ptr_array_index(filesystem->contexts, i);
+
+		if (strcmp(context->name, name) == 0)
+			return context;
+	}
+	return NULL;
+}
+
+/* A value that is a context's name as a whole is that one: names may hold colons, as EKS's ARNs. */
+static char **split_contexts(const struct filesystem *filesystem, const char *value)
+{
+	return g_strsplit(value, ":", find_context(filesystem, value) != NULL ? 1 : -1);
+}
+
+static int set_switch(const struct filesystem *filesystem, const GPtrArray *values,
+	const char *option, void (*set)(struct context *context), GError **error)
+{
+	for (guint i = 0; i < values->len; i++) {
+		const char *value = g_ptr_array_index(values, i);
+		g_auto(GStrv) names = split_contexts(filesystem, value);
+
+		for (char **name = names; *name != NULL; name++) {
+			struct context *context = find_context(filesystem, *name);
+
+			if (context == NULL)
+				return error_set(error, EINVAL,
+					"-o %s=%s: context \"%s\" is not mounted", option, value,
+					*name);
+			set(context);
+		}
+	}
+	return 0;
+}
+
+static void set_read_only(struct context *context)
+{
+	context->read_only = TRUE;
+}
+
+static void set_dry_run(struct context *context)
+{
+	context->dry_run = TRUE;
+}
+
+static int set_switches(
+	const struct filesystem *filesystem, const struct options *options, GError **error)
+{
+	int r;
+
+	for (guint i = 0; i < filesystem->contexts->len; i++) {
+		struct context *context = g_ptr_array_index(filesystem->contexts, i);
+
+		context->read_only = options->read_only;
+		context->dry_run = options->dry_run;
+	}
+	r = set_switch(filesystem, options->read_only_contexts, "ro", set_read_only, error);
+	if (r < 0)
+		return r;
+	return set_switch(filesystem, options->dry_run_contexts, "dry_run", set_dry_run, error);
+}
+
 int connect_load(struct filesystem *filesystem, const struct options *options,
 	GPtrArray *ret_connections, GError **error)
 {
@@ -62,7 +127,7 @@ int connect_load(struct filesystem *filesystem, const struct options *options,
 		return r;
 	r = add_contexts(filesystem, options, config, ret_connections, error);
 	kubeconfig_destroy(config);
-	return r;
+	return r == 0 ? set_switches(filesystem, options, error) : r;
 }
 
 int connect_start(struct filesystem *filesystem, const struct options *options,

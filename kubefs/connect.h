@@ -7,7 +7,10 @@
 #include "kubefs/filesystem.h"
 #include "kubefs/options.h"
 
-/* Reads the configuration and adds the contexts that are asked for, without caches. */
+/*
+ * Reads the configuration and adds the contexts that are asked for, with their switches (-o ro, -o
+ * dry_run) and without caches.
+ */
 int connect_load(struct filesystem *filesystem, const struct options *options,
 	GPtrArray *ret_connections, GError **error);
 /* Gives each context its cache: requests begin. connections are in the contexts' order. */

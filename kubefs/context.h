@@ -14,6 +14,8 @@ struct context {
 	char *name;
 	struct cache *cache;
 	char *namespace; /* the kubeconfig's, or --namespace */
+	gboolean read_only; /* nothing is sent to it that changes anything */
+	gboolean dry_run; /* what is sent to it changes nothing (dryRun=All) */
 	pthread_mutex_t lock; /* guards all below */
 	GPtrArray *order; /* of char *: resource names in the order first seen; only grows */
 	GHashTable *places; /* name -> index into order, plus one */

@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include "client/lock.h"
+#include "kubefs/log.h"
+
 static void destroy_context(void *pointer)
 {
 	struct context *context = pointer;
@@ -22,6 +25,16 @@ struct filesystem *filesystem_create(struct loop *loop, struct strand_pool *pool
 	filesystem->mounted = g_get_real_time() / G_USEC_PER_SEC;
 	filesystem->journal = journal_create();
 	filesystem->parking = parking_create(filesystem);
+	filesystem->processes = processes_create();
+	filesystem->overlay = overlay_create();
+	filesystem->openings = openings_create();
+	filesystem->lineages = lineages_create();
+	filesystem->backups = backups_create();
+	filesystem->removals = removals_create(filesystem);
+	filesystem->walks = walks_create();
+	filesystem->previews = previews_create();
+	pthread_mutex_init(&filesystem->saves_lock, NULL);
+	pthread_cond_init(&filesystem->saves_ended, NULL);
 	return filesystem;
 }
 
@@ -40,6 +53,32 @@ void filesystem_attach(struct filesystem *filesystem, struct fuse_session *sessi
 		staleness_create(filesystem->notifier, filesystem->loop, filesystem->strand);
 }
 
+void filesystem_saves(struct filesystem *filesystem, int add)
+{
+	LOCK_GUARD(&filesystem->saves_lock);
+
+	filesystem->saves = (guint)((int)filesystem->saves + add);
+	if (filesystem->saves == 0)
+		pthread_cond_broadcast(&filesystem->saves_ended);
+}
+
+void filesystem_drain(struct filesystem *filesystem, unsigned int milliseconds)
+{
+	struct timespec deadline;
+
+	removals_flush(filesystem->removals);
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
+	deadline.tv_sec += milliseconds / 1000;
+	LOCK_GUARD(&filesystem->saves_lock);
+
+	while (filesystem->saves > 0 &&
+		pthread_cond_clockwait(&filesystem->saves_ended, &filesystem->saves_lock,
+			CLOCK_MONOTONIC, &deadline) == 0)
+		;
+	if (filesystem->saves > 0)
+		log_warning("%u changes are still on their way to a server", filesystem->saves);
+}
+
 void filesystem_quiesce(struct filesystem *filesystem)
 {
 	parking_close(filesystem->parking);
@@ -54,6 +93,16 @@ void filesystem_destroy(struct filesystem *filesystem)
 	staleness_destroy(filesystem->staleness);
 	notifier_destroy(filesystem->notifier);
 	node_table_destroy(filesystem->nodes);
+	removals_destroy(filesystem->removals);
+	previews_destroy(filesystem->previews);
+	backups_destroy(filesystem->backups);
+	lineages_destroy(filesystem->lineages);
+	openings_destroy(filesystem->openings);
+	overlay_destroy(filesystem->overlay);
+	walks_destroy(filesystem->walks);
+	processes_destroy(filesystem->processes);
+	pthread_cond_destroy(&filesystem->saves_ended);
+	pthread_mutex_destroy(&filesystem->saves_lock);
 	g_ptr_array_unref(filesystem->contexts);
 	journal_destroy(filesystem->journal);
 	strand_unref(filesystem->strand);

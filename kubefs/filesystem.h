@@ -7,12 +7,22 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "kubefs/backup.h"
 #include "kubefs/context.h"
+#include "kubefs/guard.h"
 #include "kubefs/journal.h"
+#include "kubefs/lineage.h"
+#include "kubefs/local.h"
 #include "kubefs/node.h"
 #include "kubefs/notifier.h"
+#include "kubefs/opening.h"
+#include "kubefs/overlay.h"
+#include "kubefs/preview.h"
+#include "kubefs/process.h"
+#include "kubefs/removal.h"
 #include "kubefs/request.h"
 #include "kubefs/staleness.h"
+#include "kubefs/walks.h"
 
 struct fuse_session;
 
@@ -22,6 +32,8 @@ struct filesystem {
 	GPtrArray *contexts; /* of struct context *, owned */
 	gboolean many; /* each context is a directory at the top */
 	gboolean read_only; /* -o ro: nothing can be written, no OPEN is asked for */
+	gboolean rmdir_namespaces; /* RMDIR may delete a namespace with all that is in it */
+	const struct guard *guard; /* borrowed; NULL: nothing is refused but by contexts */
 	uid_t uid;
 	gid_t gid;
 	time_t mounted;
@@ -37,6 +49,19 @@ struct filesystem {
 	struct parking *parking;
 	struct journal *journal;
 	struct fuse_session *session;
+	/* Of writing. */
+	struct processes *processes;
+	struct local_usage usage;
+	struct overlay *overlay;
+	struct openings *openings;
+	struct lineages *lineages;
+	struct backups *backups;
+	struct removals *removals;
+	struct walks *walks;
+	struct previews *previews;
+	pthread_mutex_t saves_lock;
+	pthread_cond_t saves_ended;
+	guint saves; /* under way; guarded by saves_lock */
 };
 
 /* An empty one, not mounted. loop must outlive it. */
@@ -46,6 +71,13 @@ struct filesystem *filesystem_create(struct loop *loop, struct strand_pool *pool
  * session, which is not mounted yet.
  */
 void filesystem_attach(struct filesystem *filesystem, struct fuse_session *session);
+/* One more or one less change is on its way to a server. Any thread. */
+void filesystem_saves(struct filesystem *filesystem, int add);
+/*
+ * The mount ends: what was unlinked is deleted now, and what is on its way may arrive, for at most
+ * so long. Before the caches stop.
+ */
+void filesystem_drain(struct filesystem *filesystem, unsigned int milliseconds);
 /*
  * Answers what is parked and ends the notifier's work, while somebody still answers the kernel. No
  * node is entered or changed any more.

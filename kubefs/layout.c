@@ -6,6 +6,7 @@
 #include "client/error.h"
 #include "kubefs/escape.h"
 #include "kubefs/statement.h"
+#include "kubefs/views.h"
 
 static const char *const SUFFIXES[NODE_FORMATS] = {
 	[NODE_YAML] = ".yaml",
@@ -29,6 +30,8 @@ void layout_entry_finish(struct layout_entry *entry)
 	resource_unref(entry->key.resource);
 	snapshot_unref(entry->key.snapshot);
 	g_clear_pointer(&entry->key.text, g_bytes_unref);
+	local_unref(entry->key.local);
+	rejected_unref(entry->key.rejected);
 	*entry = (struct layout_entry){0};
 }
 
@@ -268,6 +271,7 @@ static int find_object(
 	struct question *question, const char *object, enum node_format format, GError **error)
 {
 	const struct node_key *directory = &question->directory->key;
+	struct filesystem *filesystem = question->filesystem;
 	struct layout_entry *entry = question->entry;
 	struct collection *collection;
 	struct snapshot *snapshot;
@@ -282,6 +286,11 @@ static int find_object(
 		entry->entry_timeout = LAYOUT_POLLED;
 	else if (collection_scope(collection)->name != NULL)
 		entry->entry_timeout = LAYOUT_USE;
+	if (snapshot != NULL && removals_hide(filesystem->removals, directory->context,
+					directory->resource, snapshot)) {
+		snapshot = snapshot_unref(snapshot);
+		entry->entry_timeout = 0;
+	}
 	if (snapshot != NULL) {
 		found(question, NODE_OBJECT, directory->context, NULL, directory->resource,
 			entry->entry_timeout);
@@ -294,23 +303,16 @@ static int find_object(
 	return 0;
 }
 
-static int resolve_object(struct question *question, GError **error)
+/* The object that a file name in the directory is of, or NULL; g_free. */
+static char *parse_object(
+	const struct node_key *directory, const char *name, enum node_format *ret_format)
 {
-	const struct node_key *directory = &question->directory->key;
 	const char *prefix = directory->kind == NODE_CHUNK ? directory->name : "";
-	g_autofree char *escaped = g_strconcat(prefix, question->name, NULL);
+	g_autofree char *escaped = g_strconcat(prefix, name, NULL);
 
-	question->entry->cache = directory->context->cache;
-	question->entry->changes = cache_changes(directory->context->cache);
-	if (escape_is_chunk(question->name)) {
-		escaped[strlen(escaped) - 1] = '\0';
-		return resolve_chunk(question, escaped, error);
-	}
-	question->entry->entry_timeout = LAYOUT_LONG;
 	for (guint format = 0; format < NODE_FORMATS; format++) {
 		size_t length;
 		g_autofree char *object = unescape_name(escaped, SUFFIXES[format], &length);
-		size_t last = strlen(prefix);
 		size_t begin = 0;
 
 		if (object == NULL || length == 0 || strlen(object) != length)
@@ -318,10 +320,137 @@ static int resolve_object(struct question *question, GError **error)
 		/* Only the one way of cutting it up is a path to it. */
 		while (escape_next(escaped + begin) < strlen(escaped + begin))
 			begin += escape_next(escaped + begin);
-		if (begin == last)
-			return find_object(question, object, (enum node_format)format, error);
+		*ret_format = (enum node_format)format;
+		return begin == strlen(prefix) ? g_steal_pointer(&object) : NULL;
 	}
+	return NULL;
+}
+
+gboolean layout_holds_files(const struct node *directory)
+{
+	enum node_kind kind = directory->key.kind;
+
+	return kind == NODE_RESOURCE || kind == NODE_CHUNK || kind == NODE_VIEWS;
+}
+
+gboolean layout_object_place(const struct node *directory, const char *name, struct place *ret)
+{
+	const struct node_key *key = &directory->key;
+	enum node_format format;
+	char *object;
+
+	if (key->kind == NODE_VIEWS)
+		return views_name_place(key, name, ret);
+	object = parse_object(key, name, &format);
+	if (object == NULL)
+		return FALSE;
+	*ret = (struct place){
+		.kind = PLACE_OBJECT,
+		.format = format,
+		.context = key->context,
+		.resource = resource_ref(key->resource),
+		.namespace = g_strdup(key->namespace),
+		.name = object,
+	};
+	return TRUE;
+}
+
+/* NAME@/ of an object that is there. */
+static int resolve_views(struct question *question, GError **error)
+{
+	const struct node_key *directory = &question->directory->key;
+	size_t length;
+	g_autofree char *object = unescape_name(question->name, VIEWS_SUFFIX, &length);
+	int r;
+
+	question->entry->entry_timeout = LAYOUT_LONG;
+	if (object == NULL || length == 0 || strlen(object) != length ||
+		directory->kind != NODE_RESOURCE)
+		return 0;
+	r = find_object(question, object, NODE_YAML, error);
+	if (r < 0 || !question->entry->found)
+		return r;
+	g_clear_pointer(&question->entry->key.snapshot, snapshot_unref);
+	question->entry->key.kind = NODE_VIEWS;
+	question->entry->key.namespace = g_strdup(directory->namespace);
+	question->entry->key.name = g_steal_pointer(&object);
+	question->entry->entry_timeout = LAYOUT_SOON;
 	return 0;
+}
+
+static int resolve_object(struct question *question, GError **error)
+{
+	const struct node_key *directory = &question->directory->key;
+	g_autofree char *object = NULL;
+	enum node_format format;
+
+	question->entry->cache = directory->context->cache;
+	question->entry->changes = cache_changes(directory->context->cache);
+	if (escape_is_chunk(question->name)) {
+		const char *prefix = directory->kind == NODE_CHUNK ? directory->name : "";
+		g_autofree char *escaped = g_strconcat(prefix, question->name, NULL);
+
+		escaped[strlen(escaped) - 1] = '\0';
+		return resolve_chunk(question, escaped, error);
+	}
+	object = parse_object(directory, question->name, &format);
+	if (object == NULL)
+		return resolve_views(question, error);
+	return find_object(question, object, format, error);
+}
+
+/* What is in memory alone: the kernel asks for it each time. */
+static gboolean found_overlay(struct question *question, const char *key)
+{
+	struct overlay_entry entry OVERLAY_ENTRY_CLEANUP = {0};
+
+	if (!overlay_find(question->filesystem->overlay, key, question->name, &entry))
+		return FALSE;
+	layout_entry_finish(question->entry);
+	found(question, entry.local != NULL ? NODE_LOCAL : NODE_REJECTED, NULL, NULL, NULL, 0);
+	question->entry->key.local = g_steal_pointer(&entry.local);
+	question->entry->key.rejected = g_steal_pointer(&entry.rejected);
+	return TRUE;
+}
+
+static int resolve_shown(struct question *question, GError **error)
+{
+	if (question->directory->key.kind == NODE_VIEWS)
+		return views_resolve(question->filesystem, question->directory, question->name,
+			question->wait, question->data, question->entry, error);
+	return resolve_object(question, error);
+}
+
+/*
+ * An object wins over a draft of it, which was made before the object came to be; while somebody
+ * writes it, its name is asked for each time (writes.md 2).
+ */
+static int resolve_file(struct question *question, GError **error)
+{
+	const struct node *directory = question->directory;
+	struct filesystem *filesystem = question->filesystem;
+	g_autofree char *key = NULL;
+	struct place place PLACE_CLEANUP = {0};
+	gboolean is_object;
+	int r;
+
+	/* Mostly there is nothing but objects. */
+	if (overlay_is_unused(filesystem->overlay))
+		return resolve_shown(question, error);
+	key = place_directory(&directory->key);
+	is_object = layout_object_place(directory, question->name, &place);
+	if (!is_object && found_overlay(question, key))
+		return 0;
+	r = resolve_shown(question, error);
+	if (r == -EINPROGRESS || !is_object)
+		return r;
+	if ((r < 0 || !question->entry->found) && found_overlay(question, key)) {
+		g_clear_error(error);
+		return 0;
+	}
+	if (r == 0 && overlay_has_writer(filesystem->overlay, key, question->name))
+		question->entry->entry_timeout = 0;
+	return r;
 }
 
 static int resolve_statement(struct question *question)
@@ -353,7 +482,8 @@ int layout_resolve(struct filesystem *filesystem, const struct node *directory, 
 		return resolve_resource(&question, error);
 	case NODE_RESOURCE:
 	case NODE_CHUNK:
-		return resolve_object(&question, error);
+	case NODE_VIEWS:
+		return resolve_file(&question, error);
 	case NODE_CONTROL:
 		return resolve_statement(&question);
 	default:
@@ -361,16 +491,20 @@ int layout_resolve(struct filesystem *filesystem, const struct node *directory, 
 	}
 }
 
-char *layout_object_name(const struct snapshot *snapshot, enum node_format format)
+static char *file_name(const char *name, enum node_format format)
 {
-	return escape_name(snapshot->name, strlen(snapshot->name), SUFFIXES[format]);
+	return escape_name(name, strlen(name), SUFFIXES[format]);
 }
 
-char *layout_place(struct context *context, struct resource *resource,
-	const struct snapshot *snapshot, enum node_format format, struct node_key *ret_directory,
-	char **ret_chunk)
+char *layout_object_name(const struct snapshot *snapshot, enum node_format format)
 {
-	g_autofree char *escaped = layout_object_name(snapshot, format);
+	return file_name(snapshot->name, format);
+}
+
+char *layout_place(struct context *context, struct resource *resource, const char *namespace,
+	const char *name, enum node_format format, struct node_key *ret_directory, char **ret_chunk)
+{
+	g_autofree char *escaped = file_name(name, format);
 	size_t begin = 0;
 
 	while (escape_next(escaped + begin) < strlen(escaped + begin))
@@ -379,7 +513,7 @@ char *layout_place(struct context *context, struct resource *resource,
 	*ret_directory = (struct node_key){
 		.kind = begin > 0 ? NODE_CHUNK : NODE_RESOURCE,
 		.context = context,
-		.namespace = snapshot->namespace,
+		.namespace = namespace,
 		.resource = resource,
 		.name = *ret_chunk,
 	};

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "kubefs/filesystem.h"
+#include "kubefs/place.h"
 
 /* Time-outs in seconds of what the kernel caches (fuse.md 4 and 14). */
 #define LAYOUT_LONG 86400.0 /* notifications do the rest */
@@ -32,6 +33,14 @@ void layout_entry_finish(struct layout_entry *entry);
 int layout_resolve(struct filesystem *filesystem, const struct node *directory, const char *name,
 	collection_wait wait, void *data, struct layout_entry *ret, GError **error);
 
+/* Whether scratch files and objects can stand in the directory. */
+gboolean layout_holds_files(const struct node *directory);
+/*
+ * What would be saved under that name in the directory; FALSE: the name is nobody's. *ret is the
+ * caller's (place_finish). Says nothing of whether it is there.
+ */
+gboolean layout_object_place(const struct node *directory, const char *name, struct place *ret);
+
 /* An object's file name, escaped and not cut; g_free. */
 char *layout_object_name(const struct snapshot *snapshot, enum node_format format);
 
@@ -40,6 +49,6 @@ char *layout_object_name(const struct snapshot *snapshot, enum node_format forma
  * *ret_chunk) and its name there. *ret_chunk and the returned name are g_free's. The key is
  * that of a NODE_RESOURCE, or of a NODE_CHUNK when the name is too long for one component.
  */
-char *layout_place(struct context *context, struct resource *resource,
-	const struct snapshot *snapshot, enum node_format format, struct node_key *ret_directory,
+char *layout_place(struct context *context, struct resource *resource, const char *namespace,
+	const char *name, enum node_format format, struct node_key *ret_directory,
 	char **ret_chunk);

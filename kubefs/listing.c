@@ -9,9 +9,12 @@
 #include "kubefs/escape.h"
 #include "kubefs/lookup.h"
 #include "kubefs/statement.h"
+#include "kubefs/views.h"
 
 /* "." and ".." have the offsets 1 and 2; what follows begins here. */
 #define FIRST 2
+/* Behind all objects: what is in memory alone (kubefs/overlay.h). */
+#define OVERLAY_FIRST (1ULL << 62)
 
 /* One entry that was given to the kernel with its attributes. */
 struct given {
@@ -31,6 +34,7 @@ struct listing {
 	uint64_t changes;
 	GArray *given; /* of struct given */
 	GHashTable *chunks; /* prefixes of long names that have been listed */
+	char *directory; /* kubefs/place.h; NULL: nothing is in memory alone */
 	double timeout; /* of objects and namespaces */
 	uint64_t after;
 };
@@ -53,6 +57,8 @@ static void listing_init(struct listing *listing, struct request *request, gbool
 		.chunks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
 	};
 	g_array_set_clear_func(listing->given, given_finish);
+	if (layout_holds_files(request->node) && !overlay_is_unused(request->filesystem->overlay))
+		listing->directory = place_directory(&request->node->key);
 	if (request->node->key.context != NULL) {
 		listing->cache = request->node->key.context->cache;
 		listing->changes = cache_changes(listing->cache);
@@ -64,6 +70,7 @@ static void listing_finish(struct listing *listing)
 	g_free(listing->bytes);
 	g_array_unref(listing->given);
 	g_hash_table_destroy(listing->chunks);
+	g_free(listing->directory);
 }
 
 /* Adds a name without attributes; the kernel asks for them when somebody does. */
@@ -330,6 +337,12 @@ static gboolean add_chunk(
 	return add_entry(listing, name, &entry, FIRST + sequence);
 }
 
+static gboolean is_being_written(struct listing *listing, const char *name)
+{
+	return listing->directory != NULL &&
+	       overlay_has_writer(listing->request->filesystem->overlay, listing->directory, name);
+}
+
 static gboolean visit_object(void *data, uint64_t sequence, struct snapshot *snapshot)
 {
 	struct listing *listing = data;
@@ -337,7 +350,9 @@ static gboolean visit_object(void *data, uint64_t sequence, struct snapshot *sna
 	struct position position = {0};
 	gboolean more = TRUE;
 
-	if (!find_position(listing, snapshot, &position)) {
+	if (!find_position(listing, snapshot, &position) ||
+		removals_hide(listing->request->filesystem->removals, key->context, key->resource,
+			snapshot)) {
 		more = TRUE;
 	} else if (is_chunk(&position)) {
 		more = add_chunk(listing, &position, sequence);
@@ -346,6 +361,8 @@ static gboolean visit_object(void *data, uint64_t sequence, struct snapshot *sna
 			listing, NODE_OBJECT, key->context, NULL, key->resource, LAYOUT_LONG);
 
 		entry.entry_timeout = listing->timeout;
+		if (is_being_written(listing, position.escaped + position.begin))
+			entry.entry_timeout = 0;
 		entry.key.snapshot = snapshot_ref(snapshot);
 		more = add_entry(
 			listing, position.escaped + position.begin, &entry, FIRST + sequence);
@@ -372,6 +389,55 @@ static gboolean visit_earlier(void *data, uint64_t sequence, struct snapshot *sn
 	return TRUE;
 }
 
+static gboolean visit_overlay(
+	void *data, uint64_t sequence, const char *name, const struct overlay_entry *entry)
+{
+	struct listing *listing = data;
+	const struct node_key key = {
+		.kind = entry->local != NULL ? NODE_LOCAL : NODE_REJECTED,
+		.local = entry->local,
+		.rejected = entry->rejected,
+	};
+
+	/* Without attributes: they are asked for by name, and stay true. */
+	return add_plain(listing, name,
+		entry->local != NULL ? entry->local->inode : entry->rejected->inode,
+		entry->local != NULL ? entry->local->type : attributes_type(key.kind),
+		OVERLAY_FIRST + sequence);
+}
+
+/* Scratch files are their user's alone. */
+static void list_overlay(struct listing *listing, uint64_t after)
+{
+	struct request *request = listing->request;
+	struct filesystem *filesystem = request->filesystem;
+
+	if (listing->directory == NULL || listing->full ||
+		fuse_req_ctx(request->fuse)->uid != filesystem->uid)
+		return;
+	overlay_each(filesystem->overlay, listing->directory,
+		after > OVERLAY_FIRST - FIRST ? after + FIRST - OVERLAY_FIRST : 0, visit_overlay,
+		listing);
+}
+
+static void list_views(struct listing *listing, uint64_t after)
+{
+	struct request *request = listing->request;
+	uint64_t index = after;
+	const char *name;
+
+	while ((name = views_name_at(request->filesystem, request->node, &index)) != NULL) {
+		const struct node_key key = {.kind = NODE_VIEW,
+			.context = request->node->key.context,
+			.namespace = request->node->key.namespace,
+			.resource = request->node->key.resource,
+			.name = name};
+
+		if (!add_plain(listing, name, attributes_inode(&key), S_IFREG, FIRST + index))
+			return;
+	}
+}
+
 static int list_objects(
 	struct listing *listing, uint64_t after, collection_wait wait, void *data, GError **error)
 {
@@ -394,6 +460,8 @@ static int list_objects(
 static int fill(
 	struct listing *listing, uint64_t after, collection_wait wait, void *data, GError **error)
 {
+	int r = 0;
+
 	switch (listing->request->node->key.kind) {
 	case NODE_ROOT:
 		list_contexts(listing, after);
@@ -411,10 +479,19 @@ static int fill(
 		return list_resources(listing, after, wait, data, error);
 	case NODE_RESOURCE:
 	case NODE_CHUNK:
-		return list_objects(listing, after, wait, data, error);
+		r = after < OVERLAY_FIRST - FIRST ? list_objects(listing, after, wait, data, error)
+						  : 0;
+		break;
+	case NODE_VIEWS:
+		if (after < OVERLAY_FIRST - FIRST)
+			list_views(listing, after);
+		break;
 	default:
 		return error_set(error, ENOTDIR, "not a directory");
 	}
+	if (r == 0)
+		list_overlay(listing, after);
+	return r;
 }
 
 static void forget_given(struct listing *listing)

@@ -66,12 +66,29 @@ void lookup_verify(struct filesystem *filesystem, const struct node *directory, 
 		notifier_entry(filesystem->notifier, directory->id, name);
 }
 
+/* Who is about to open the name for writing finds a draft of its own (kubefs/opening.h). */
+static gboolean find_own_draft(const struct request *request, struct layout_entry *ret)
+{
+	g_autofree char *directory = NULL;
+
+	if (!layout_holds_files(request->node))
+		return FALSE;
+	directory = place_directory(&request->node->key);
+	ret->key.local = openings_find(
+		request->filesystem->openings, request->thread, directory, request->name);
+	ret->key.kind = NODE_LOCAL;
+	ret->found = ret->key.local != NULL;
+	return ret->found;
+}
+
 int lookup_run(struct request *request, collection_wait wait, void *data, GError **error)
 {
 	struct filesystem *filesystem = request->filesystem;
 	struct layout_entry entry LAYOUT_ENTRY_CLEANUP = {0};
 	struct fuse_entry_param reply = {0};
-	int r = layout_resolve(filesystem, request->node, request->name, wait, data, &entry, error);
+	int r = find_own_draft(request, &entry) ? 0
+						: layout_resolve(filesystem, request->node,
+							  request->name, wait, data, &entry, error);
 
 	if (r == 0 && entry.found)
 		r = lookup_enter(filesystem, &entry, &reply, error);

@@ -15,6 +15,9 @@
 #include "kubefs/init_reply.h"
 #include "kubefs/operations.h"
 
+/* How long changes that are on their way to a server may take when the mount ends. */
+#define DRAIN_MS 30000
+
 /* What a mount consists of, in the order in which it is made. */
 struct mount {
 	struct loop *loop;
@@ -80,6 +83,8 @@ static int mount_prepare(struct mount *mount, const struct options *options, GEr
 	mount->filesystem = filesystem_create(mount->loop, mount->pool);
 	mount->filesystem->read_only = options->read_only;
 	mount->filesystem->refused = options->refused;
+	mount->filesystem->rmdir_namespaces = options->rmdir_namespaces;
+	mount->filesystem->guard = options->guard;
 	r = connect_load(mount->filesystem, options, mount->connections, error);
 	if (r == 0)
 		r = create_session(mount, options, error);
@@ -108,12 +113,14 @@ static int mount_connect(struct mount *mount, GError **error)
 		g_prefix_error(&reason, "context \"%s\": ", context->name);
 		journal_add(mount->filesystem->journal, -r, reason->message);
 	}
+	guard_warn(
+		mount->filesystem->guard, mount->filesystem->contexts, mount->filesystem->journal);
 	return 0;
 }
 
 static int mount_attach(struct mount *mount, const struct options *options, GError **error)
 {
-	int r;
+	int r = 0;
 
 	if (fuse_set_signal_handlers(mount->session) < 0)
 		return error_set(error, EINVAL, "signals cannot be handled");
@@ -125,6 +132,11 @@ static int mount_attach(struct mount *mount, const struct options *options, GErr
 				: "");
 	}
 	mount->mounted = TRUE;
+	if (!options->read_only)
+		r = processes_attach(mount->filesystem->processes, options->mountpoint);
+	if (r < 0)
+		return error_set(error, -r, "%s: not found among the mounts: %s",
+			options->mountpoint, g_strerror(-r));
 	r = init_reply_attach(mount->session);
 	if (r < 0)
 		return error_set(error, -r, "libfuse cannot be used: %s", g_strerror(-r));
@@ -159,15 +171,27 @@ static void *run_drain(void *data)
 	return NULL;
 }
 
+static void stop_caches(struct mount *mount)
+{
+	if (mount->filesystem == NULL)
+		return;
+	for (guint i = 0; i < mount->filesystem->contexts->len; i++) {
+		struct context *context = g_ptr_array_index(mount->filesystem->contexts, i);
+
+		if (context->cache != NULL)
+			cache_stop(context->cache);
+	}
+}
+
 static void mount_detach(struct mount *mount)
 {
 	struct drain drain = {mount->session, eventfd(0, EFD_CLOEXEC)};
 	GThread *thread;
 
-	if (!mount->mounted)
-		return;
 	mount->filesystem->closing = TRUE;
 	thread = g_thread_new("drain", run_drain, &drain);
+	filesystem_drain(mount->filesystem, DRAIN_MS);
+	stop_caches(mount);
 	filesystem_quiesce(mount->filesystem);
 	(void)eventfd_write(drain.stop, 1);
 	g_thread_join(thread);
@@ -181,15 +205,10 @@ static void mount_finish(struct mount *mount)
 	/* The jobs that are still queued when its thread ends may cancel timers. */
 	struct loop *loop = mount->loop != NULL ? loop_ref(mount->loop) : NULL;
 
-	if (mount->filesystem != NULL) {
-		for (guint i = 0; i < mount->filesystem->contexts->len; i++) {
-			struct context *context = g_ptr_array_index(mount->filesystem->contexts, i);
-
-			if (context->cache != NULL)
-				cache_stop(context->cache);
-		}
-	}
-	mount_detach(mount);
+	if (mount->mounted)
+		mount_detach(mount);
+	else
+		stop_caches(mount);
 	loop_destroy(mount->loop);
 	if (mount->pool != NULL)
 		strand_pool_destroy(mount->pool);

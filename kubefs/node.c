@@ -1,7 +1,9 @@
 #include "kubefs/node.h"
 
-#include "client/lock.h"
 #include <string.h>
+
+#include "client/lock.h"
+#include "kubefs/overlay.h"
 
 #define ROOT_ID 1
 
@@ -26,6 +28,8 @@ static guint key_hash(const void *pointer)
 		return hash * 31 + g_direct_hash(key->snapshot) * 2654435761U;
 	hash = hash * 31 + g_direct_hash(key->context);
 	hash = hash * 31 + g_direct_hash(key->text);
+	hash = hash * 31 + g_direct_hash(key->local);
+	hash = hash * 31 + g_direct_hash(key->rejected);
 	hash = hash * 31 + hash_string(key->namespace);
 	hash = hash * 31 + hash_string(key->name);
 	return hash * 31 + (key->resource != NULL ? g_str_hash(key->resource->name) : 0);
@@ -42,7 +46,8 @@ static gboolean key_equal(const void *pointer_a, const void *pointer_b)
 	const struct node_key *b = pointer_b;
 
 	if (a->kind != b->kind || a->format != b->format || a->snapshot != b->snapshot ||
-		a->context != b->context || a->text != b->text)
+		a->context != b->context || a->text != b->text || a->local != b->local ||
+		a->rejected != b->rejected)
 		return FALSE;
 	return g_strcmp0(a->namespace, b->namespace) == 0 && g_strcmp0(a->name, b->name) == 0 &&
 	       same_resource(a->resource, b->resource);
@@ -63,9 +68,26 @@ struct node *node_unref(struct node *node)
 	resource_unref(node->key.resource);
 	snapshot_unref(node->key.snapshot);
 	g_clear_pointer(&node->key.text, g_bytes_unref);
+	local_unref(node->key.local);
+	rejected_unref(node->key.rejected);
 	g_clear_pointer(&node->text, g_bytes_unref);
 	g_free(node);
 	return NULL;
+}
+
+const char *node_text(const struct node *node, size_t *ret_length)
+{
+	const struct node_key *key = &node->key;
+	GBytes *text = key->text != NULL ? key->text : node->text;
+
+	if (key->rejected != NULL)
+		text = key->rejected->text;
+	if (text != NULL)
+		return g_bytes_get_data(text, ret_length);
+	if (key->snapshot == NULL)
+		return NULL;
+	*ret_length = key->snapshot->yaml_length;
+	return key->snapshot->yaml;
 }
 
 void node_unref_pointer(struct node **node)
@@ -91,6 +113,10 @@ static struct node *add(struct node_table *table, const struct node_key *key)
 		snapshot_ref(key->snapshot);
 	if (key->text != NULL)
 		g_bytes_ref(key->text);
+	if (key->local != NULL)
+		local_ref(key->local);
+	if (key->rejected != NULL)
+		rejected_ref(key->rejected);
 	node->references = 1;
 	node->id = ++table->last_id;
 	g_hash_table_insert(table->by_id, &node->id, node);

@@ -19,10 +19,14 @@ enum node_kind {
 	NODE_NAMESPACE, /* namespaces/NAMESPACE/ */
 	NODE_RESOURCE, /* a resource in a namespace or of the cluster */
 	NODE_CHUNK, /* names too long for one component (kubefs/escape.h) */
+	NODE_VIEWS, /* NAME@/ */
 	NODE_ALIAS, /* a symbolic link to a resource */
 	NODE_OBJECT, /* NAME.yaml or NAME.json */
 	NODE_CONTROL, /* .kubefs/ */
 	NODE_STATEMENT, /* a file in .kubefs/ */
+	NODE_VIEW, /* a file in NAME@/ */
+	NODE_LOCAL, /* a draft or a scratch file */
+	NODE_REJECTED, /* NAME.yaml.rejected */
 };
 
 enum node_format {
@@ -31,16 +35,22 @@ enum node_format {
 	NODE_FORMATS,
 };
 
+struct local;
+struct rejected;
+
 /* What a node is; two nodes are never equal in it. Everything is fixed when the node is made. */
 struct node_key {
 	enum node_kind kind;
 	enum node_format format; /* NODE_OBJECT */
 	struct context *context; /* NULL for NODE_ROOT, NODE_CONTROL, NODE_STATEMENT */
 	const char *namespace; /* unescaped, "" for the cluster's; NULL where there is none */
-	struct resource *resource; /* NODE_RESOURCE, NODE_CHUNK, NODE_ALIAS, NODE_OBJECT */
-	const char *name; /* NODE_CHUNK: the escaped bytes so far; ALIAS, STATEMENT: the name */
-	struct snapshot *snapshot; /* NODE_OBJECT */
-	GBytes *text; /* NODE_STATEMENT: its content, part of the key by address */
+	struct resource *resource; /* NODE_RESOURCE, CHUNK, VIEWS, ALIAS, OBJECT, VIEW */
+	/* CHUNK: the escaped bytes so far; VIEWS: the object's; ALIAS, STATEMENT, VIEW: the name */
+	const char *name;
+	struct snapshot *snapshot; /* NODE_OBJECT, NODE_VIEW */
+	GBytes *text; /* NODE_STATEMENT, VIEW: its content, part of the key by address */
+	struct local *local; /* NODE_LOCAL */
+	struct rejected *rejected; /* NODE_REJECTED */
 };
 
 struct node {
@@ -72,6 +82,9 @@ void node_table_forget(struct node_table *table, uint64_t id, uint64_t lookups);
 typedef gboolean (*node_match)(const struct node *node, const void *data);
 GPtrArray *node_table_select(struct node_table *table, node_match match, const void *data);
 
+/* What a regular file with a content that never changes holds; NULL for others. Borrowed. */
+const char *node_text(const struct node *node, size_t *ret_length);
+
 struct node *node_ref(struct node *node);
 struct node *node_unref(struct node *node); /* returns NULL; NULL is fine */
 void node_unref_pointer(struct node **node);
@@ -80,5 +93,5 @@ void node_unref_pointer(struct node **node);
 
 static inline gboolean node_is_directory(const struct node *node)
 {
-	return node->key.kind <= NODE_CHUNK || node->key.kind == NODE_CONTROL;
+	return node->key.kind <= NODE_VIEWS || node->key.kind == NODE_CONTROL;
 }

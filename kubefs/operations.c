@@ -5,11 +5,16 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "client/lock.h"
 #include "kubefs/attributes.h"
+#include "kubefs/directories.h"
 #include "kubefs/filesystem.h"
 #include "kubefs/listing.h"
 #include "kubefs/log.h"
 #include "kubefs/lookup.h"
+#include "kubefs/naming.h"
+#include "kubefs/rejection.h"
+#include "kubefs/saving.h"
 
 static struct filesystem *filesystem_of(fuse_req_t fuse)
 {
@@ -19,7 +24,7 @@ static struct filesystem *filesystem_of(fuse_req_t fuse)
 /* Attributes of a directory of namespaces or resources change when it is first looked into. */
 static double attributes_timeout(const struct node *node, const struct stat *stat)
 {
-	if (node->key.kind == NODE_STATEMENT)
+	if (node->key.kind == NODE_STATEMENT || node->key.kind == NODE_LOCAL)
 		return 0;
 	return node_is_directory(node) && stat->st_nlink == 1 ? LAYOUT_SOON : LAYOUT_LONG;
 }
@@ -80,7 +85,13 @@ static void op_getattr(fuse_req_t fuse, fuse_ino_t id, struct fuse_file_info *in
 
 static int readlink_run(struct request *request, collection_wait wait, void *data, GError **error)
 {
-	if (request->node->key.kind != NODE_ALIAS)
+	const struct node_key *key = &request->node->key;
+
+	if (key->kind == NODE_LOCAL && key->local->target != NULL) {
+		fuse_reply_readlink(request->fuse, key->local->target);
+		return 0;
+	}
+	if (key->kind != NODE_ALIAS)
 		return -EINVAL;
 	fuse_reply_readlink(request->fuse, request->node->key.resource->name);
 	return 0;
@@ -93,18 +104,18 @@ static void op_readlink(fuse_req_t fuse, fuse_ino_t id)
 
 static void op_open(fuse_req_t fuse, fuse_ino_t id, struct fuse_file_info *info)
 {
-	if (filesystem_of(fuse)->zero_message_open) {
-		/* The kernel asks no more, for any file, and keeps what it cached (fuse.md 1). */
+	const struct request open = {
+		.flags = (unsigned int)info->flags,
+		.run = saving_open_run,
+	};
+
+	/* The kernel asks no more, for any file, and keeps what it cached (fuse.md 1). */
+	if (filesystem_of(fuse)->zero_message_open)
 		fuse_reply_err(fuse, ENOSYS);
-		return;
-	}
-	if ((info->flags & O_ACCMODE) != O_RDONLY || (info->flags & O_TRUNC) != 0) {
+	else if (filesystem_of(fuse)->read_only && (info->flags & O_ACCMODE) != O_RDONLY)
 		fuse_reply_err(fuse, EROFS);
-		return;
-	}
-	info->keep_cache = 1;
-	info->noflush = 1;
-	fuse_reply_open(fuse, info);
+	else
+		request_begin_full(filesystem_of(fuse), fuse, id, &open);
 }
 
 static void reply_slice(struct request *request, const char *text, size_t length)
@@ -114,19 +125,29 @@ static void reply_slice(struct request *request, const char *text, size_t length
 	fuse_reply_buf(request->fuse, text + offset, MIN(request->size, length - offset));
 }
 
+static void reply_local(struct request *request, struct local *local)
+{
+	LOCK_GUARD(&local->lock);
+
+	reply_slice(request, local->content.data, local->content.length);
+}
+
 static int read_run(struct request *request, collection_wait wait, void *data, GError **error)
 {
 	const struct node *node = request->node;
-	GBytes *text = node->key.kind == NODE_STATEMENT ? node->key.text : node->text;
+	const char *text;
+	size_t length;
 
 	if (node_is_directory(node))
 		return -EISDIR;
-	if (text != NULL)
-		reply_slice(request, g_bytes_get_data(text, NULL), g_bytes_get_size(text));
-	else if (node->key.kind == NODE_OBJECT)
-		reply_slice(request, node->key.snapshot->yaml, node->key.snapshot->yaml_length);
-	else
+	if (node->key.kind == NODE_LOCAL) {
+		reply_local(request, node->key.local);
+		return 0;
+	}
+	text = node_text(node, &length);
+	if (text == NULL)
 		return -EINVAL;
+	reply_slice(request, text, length);
 	return 0;
 }
 
@@ -138,12 +159,58 @@ static void op_read(
 
 static void op_release(fuse_req_t fuse, fuse_ino_t id, struct fuse_file_info *info)
 {
+	if (info->fh != 0)
+		saving_release(filesystem_of(fuse), info->fh);
 	fuse_reply_err(fuse, 0);
+}
+
+static void op_releasedir(fuse_req_t fuse, fuse_ino_t id, struct fuse_file_info *info)
+{
+	fuse_reply_err(fuse, 0);
+}
+
+static void op_flush(fuse_req_t fuse, fuse_ino_t id, struct fuse_file_info *info)
+{
+	const struct request flush = {
+		.handle = info->fh,
+		.run = saving_flush_run,
+		.interrupt = saving_interrupt,
+	};
+
+	if (info->fh == 0)
+		fuse_reply_err(fuse, 0);
+	else
+		request_begin_full(filesystem_of(fuse), fuse, id, &flush);
 }
 
 static void op_fsync(fuse_req_t fuse, fuse_ino_t id, int datasync, struct fuse_file_info *info)
 {
+	const struct request fsync = {
+		.handle = info->fh,
+		.run = saving_fsync_run,
+		.interrupt = saving_interrupt,
+	};
+
+	request_begin_full(filesystem_of(fuse), fuse, id, &fsync);
+}
+
+static void op_fsyncdir(fuse_req_t fuse, fuse_ino_t id, int datasync, struct fuse_file_info *info)
+{
 	fuse_reply_err(fuse, 0);
+}
+
+/* For rm -r and the like (kubefs/walks.h). */
+static void note_walk(struct request *request)
+{
+	pid_t group;
+	struct process *process;
+
+	if (request->node->key.kind > NODE_NAMESPACE)
+		return;
+	group = process_group(request->thread);
+	process = group != 0 ? processes_get(request->filesystem->processes, group) : NULL;
+	walks_note(request->filesystem->walks, process, request->node);
+	process_unref(process);
 }
 
 /* A collection that nobody tells changes of is not cached as a listing. */
@@ -165,6 +232,10 @@ static int opendir_run(struct request *request, collection_wait wait, void *data
 			info.cache_readdir = info.keep_cache = 0;
 		collection_unref(collection);
 	}
+	if (layout_holds_files(request->node) &&
+		(key->kind == NODE_VIEWS || !overlay_is_unused(request->filesystem->overlay)))
+		info.cache_readdir = info.keep_cache = 0;
+	note_walk(request);
 	fuse_reply_open(request->fuse, &info);
 	return 0;
 }
@@ -214,6 +285,21 @@ static void op_statfs(fuse_req_t fuse, fuse_ino_t id)
 	fuse_reply_statfs(fuse, &statvfs);
 }
 
+/* Why the file could not be saved last time, or NULL; g_free. */
+static char *find_reason(struct request *request)
+{
+	struct rejected *rejected = NULL;
+	struct place place PLACE_CLEANUP = {0};
+	char *reason;
+
+	if (!saving_place(request->node, &place))
+		return NULL;
+	rejected = rejection_find(request->filesystem, &place);
+	reason = rejected != NULL ? g_strdup(rejected->reason) : NULL;
+	rejected_unref(rejected);
+	return reason;
+}
+
 /*
  * Attributes of other programs are refused as not supported: ENODATA would make ls -l ask three
  * times for each file (writes.md 7).
@@ -221,6 +307,7 @@ static void op_statfs(fuse_req_t fuse, fuse_ino_t id)
 static int getxattr_run(struct request *request, collection_wait wait, void *data, GError **error)
 {
 	const struct snapshot *snapshot = request->node->key.snapshot;
+	g_autofree char *reason = NULL;
 	const char *value = NULL;
 	size_t length;
 
@@ -230,6 +317,8 @@ static int getxattr_run(struct request *request, collection_wait wait, void *dat
 		value = snapshot->version;
 	else if (snapshot != NULL && strcmp(request->name, "user.kubefs.uid") == 0)
 		value = snapshot->uid;
+	else if (strcmp(request->name, "user.kubefs.error") == 0)
+		value = reason = find_reason(request);
 	if (value == NULL || value[0] == '\0')
 		return -ENODATA;
 	length = strlen(value);
@@ -275,72 +364,185 @@ static void op_access(fuse_req_t fuse, fuse_ino_t id, int mask)
 	request_begin(filesystem_of(fuse), fuse, id, NULL, 0, mask, access_run);
 }
 
-/* Nothing can be changed through the mount yet. */
+/* Modes, owners and times are what the server's state makes them: accepted and ignored. */
+static int setattr_run(struct request *request, collection_wait wait, void *data, GError **error)
+{
+	struct local *local =
+		request->node->key.kind == NODE_LOCAL ? request->node->key.local : NULL;
+
+	if (local != NULL && local->draft == NULL && (request->flags & FUSE_SET_ATTR_MODE) != 0) {
+		LOCK_GUARD(&local->lock);
+
+		local->mode = request->mode & 07777;
+	}
+	return getattr_run(request, wait, data, error);
+}
+
 static void op_setattr(
 	fuse_req_t fuse, fuse_ino_t id, struct stat *stat, int which, struct fuse_file_info *info)
 {
-	fuse_reply_err(fuse, EROFS);
+	struct filesystem *filesystem = filesystem_of(fuse);
+	const struct request setattr = {
+		.flags = (unsigned int)which,
+		.mode = stat->st_mode,
+		.run = setattr_run,
+	};
+	const struct request truncate = {
+		.size = (size_t)stat->st_size,
+		.run = saving_truncate_run,
+		.interrupt = saving_interrupt,
+	};
+
+	if (filesystem->read_only)
+		fuse_reply_err(fuse, EROFS);
+	else if ((which & FUSE_SET_ATTR_SIZE) != 0)
+		request_begin_full(filesystem, fuse, id, &truncate);
+	else
+		request_begin_full(filesystem, fuse, id, &setattr);
 }
 
-static void op_mknod(
-	fuse_req_t fuse, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
+/* What changes a name, unless nothing may change. */
+static void begin_change(fuse_req_t fuse, fuse_ino_t id, const struct request *description)
 {
-	fuse_reply_err(fuse, EROFS);
+	struct request change = *description;
+
+	change.timeout = SAVING_DIRECTORY_MS;
+	if (filesystem_of(fuse)->read_only)
+		fuse_reply_err(fuse, EROFS);
+	else
+		request_begin_full(filesystem_of(fuse), fuse, id, &change);
 }
 
 static void op_mkdir(fuse_req_t fuse, fuse_ino_t parent, const char *name, mode_t mode)
 {
-	fuse_reply_err(fuse, EROFS);
+	const struct request mkdir = {
+		.name = (char *)name,
+		.run = directories_make_run,
+		.interrupt = directories_interrupt,
+	};
+
+	begin_change(fuse, parent, &mkdir);
 }
 
-static void op_remove(fuse_req_t fuse, fuse_ino_t parent, const char *name)
+static void op_rmdir(fuse_req_t fuse, fuse_ino_t parent, const char *name)
 {
-	fuse_reply_err(fuse, EROFS);
+	const struct request rmdir = {
+		.name = (char *)name,
+		.run = directories_remove_run,
+		.interrupt = directories_interrupt,
+	};
+
+	begin_change(fuse, parent, &rmdir);
+}
+
+static void op_unlink(fuse_req_t fuse, fuse_ino_t parent, const char *name)
+{
+	const struct request unlink = {
+		.name = (char *)name,
+		.run = naming_unlink_run,
+		.interrupt = naming_interrupt,
+	};
+
+	begin_change(fuse, parent, &unlink);
 }
 
 static void op_symlink(fuse_req_t fuse, const char *target, fuse_ino_t parent, const char *name)
 {
-	fuse_reply_err(fuse, EROFS);
+	const struct request symlink = {
+		.name = (char *)name,
+		.target_name = (char *)target,
+		.run = naming_symlink_run,
+	};
+
+	begin_change(fuse, parent, &symlink);
 }
 
 static void op_rename(fuse_req_t fuse, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
 	const char *new_name, unsigned int flags)
 {
-	fuse_reply_err(fuse, EROFS);
+	struct node *target NODE_CLEANUP = node_table_get(filesystem_of(fuse)->nodes, new_parent);
+	const struct request rename = {
+		.name = (char *)name,
+		.target = target,
+		.target_name = (char *)new_name,
+		.flags = flags,
+		.run = naming_rename_run,
+		.interrupt = naming_interrupt,
+	};
+
+	if (target == NULL)
+		fuse_reply_err(fuse, ESTALE);
+	else
+		begin_change(fuse, parent, &rename);
 }
 
 static void op_link(fuse_req_t fuse, fuse_ino_t id, fuse_ino_t new_parent, const char *new_name)
 {
-	fuse_reply_err(fuse, EROFS);
+	struct node *target NODE_CLEANUP = node_table_get(filesystem_of(fuse)->nodes, new_parent);
+	const struct request link = {
+		.target = target,
+		.target_name = (char *)new_name,
+		.run = naming_link_run,
+	};
+
+	if (target == NULL)
+		fuse_reply_err(fuse, ESTALE);
+	else
+		begin_change(fuse, id, &link);
 }
 
 static void op_create(fuse_req_t fuse, fuse_ino_t parent, const char *name, mode_t mode,
 	struct fuse_file_info *info)
 {
-	fuse_reply_err(fuse, EROFS);
+	const struct request create = {
+		.name = (char *)name,
+		.mode = mode,
+		.flags = (unsigned int)info->flags,
+		.run = saving_create_run,
+	};
+
+	begin_change(fuse, parent, &create);
 }
 
 static void op_write(fuse_req_t fuse, fuse_ino_t id, const char *bytes, size_t size, off_t offset,
 	struct fuse_file_info *info)
 {
-	fuse_reply_err(fuse, EROFS);
+	struct node *node NODE_CLEANUP = node_table_get(filesystem_of(fuse)->nodes, id);
+	int r = -EBADF;
+
+	if (node != NULL && node->key.kind == NODE_LOCAL)
+		r = local_write(node->key.local, bytes, size, (uint64_t)offset);
+	if (r < 0)
+		fuse_reply_err(fuse, -r);
+	else
+		fuse_reply_write(fuse, size);
 }
 
+/* There is nothing to attach one to that would keep it. */
 static void op_setxattr(
 	fuse_req_t fuse, fuse_ino_t id, const char *name, const char *value, size_t size, int flags)
 {
-	fuse_reply_err(fuse, EROFS);
+	fuse_reply_err(fuse, filesystem_of(fuse)->read_only ? EROFS : EOPNOTSUPP);
 }
 
 static void op_removexattr(fuse_req_t fuse, fuse_ino_t id, const char *name)
 {
-	fuse_reply_err(fuse, EROFS);
+	fuse_reply_err(fuse, filesystem_of(fuse)->read_only ? EROFS : EOPNOTSUPP);
 }
 
 static void op_fallocate(fuse_req_t fuse, fuse_ino_t id, int mode, off_t offset, off_t length,
 	struct fuse_file_info *info)
 {
-	fuse_reply_err(fuse, EROFS);
+	struct node *node NODE_CLEANUP = node_table_get(filesystem_of(fuse)->nodes, id);
+	int r = 0;
+
+	if (node == NULL || node->key.kind != NODE_LOCAL)
+		r = -EBADF;
+	else if ((mode & ~FALLOC_FL_KEEP_SIZE) != 0)
+		r = -EOPNOTSUPP;
+	else if (mode == 0)
+		r = local_extend(node->key.local, (uint64_t)offset + (uint64_t)length);
+	fuse_reply_err(fuse, -r);
 }
 
 const struct fuse_lowlevel_ops OPERATIONS = {
@@ -351,23 +553,23 @@ const struct fuse_lowlevel_ops OPERATIONS = {
 	.getattr = op_getattr,
 	.setattr = op_setattr,
 	.readlink = op_readlink,
-	.mknod = op_mknod,
 	.mkdir = op_mkdir,
-	.unlink = op_remove,
-	.rmdir = op_remove,
+	.unlink = op_unlink,
+	.rmdir = op_rmdir,
 	.symlink = op_symlink,
 	.rename = op_rename,
 	.link = op_link,
 	.open = op_open,
 	.read = op_read,
 	.write = op_write,
+	.flush = op_flush,
 	.release = op_release,
 	.fsync = op_fsync,
 	.opendir = op_opendir,
 	.readdir = op_readdir,
 	.readdirplus = op_readdirplus,
-	.releasedir = op_release,
-	.fsyncdir = op_fsync,
+	.releasedir = op_releasedir,
+	.fsyncdir = op_fsyncdir,
 	.statfs = op_statfs,
 	.setxattr = op_setxattr,
 	.getxattr = op_getxattr,

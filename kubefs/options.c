@@ -20,7 +20,12 @@ const char OPTIONS_HELP[] =
 	"  --as USER, --as-uid UID, --as-group GROUP\n"
 	"                          impersonate; --as-group may be repeated\n"
 	"  --server URL[,URL...]   instead of the kubeconfig's, tried in turn\n"
-	"  -o OPTION[,OPTION...]   ro, allow_other, idle=SECONDS, and mount(8)'s\n"
+	"  -o OPTION[,OPTION...]   ro, allow_other, idle=SECONDS, and mount(8)'s;\n"
+	"     dry_run              have each change validated, change nothing\n"
+	"     ro=, dry_run=        CONTEXT[:CONTEXT...]: these contexts alone\n"
+	"     allow=, deny=        [RESOURCE][/VERB][:...]: what may be changed;\n"
+	"                          VERB is create, update or delete\n"
+	"     rmdir_namespaces     let rmdir delete a namespace and all in it\n"
 	"  -f, --foreground        stay in the foreground\n"
 	"  -d, --debug             -f --log-level=debug\n"
 	"  --log-level LEVEL       error, warning, info or debug\n"
@@ -171,26 +176,66 @@ static int set_server(struct options *options, const char *value, GError **error
 	return 0;
 }
 
+static int add_contexts(GPtrArray *contexts, const char *option, const char *value, GError **error)
+{
+	if (value[0] == '\0')
+		return error_set(error, EINVAL, "-o %s: a context is missing", option);
+	g_ptr_array_add(contexts, g_strdup(value));
+	return 0;
+}
+
+static int set_read_only_contexts(struct options *options, const char *value, GError **error)
+{
+	return add_contexts(options->read_only_contexts, "ro", value, error);
+}
+
+static int set_dry_run_contexts(struct options *options, const char *value, GError **error)
+{
+	return add_contexts(options->dry_run_contexts, "dry_run", value, error);
+}
+
+static int add_allowed(struct options *options, const char *value, GError **error)
+{
+	return guard_add(options->guard, GUARD_ALLOW, value, error);
+}
+
+static int add_denied(struct options *options, const char *value, GError **error)
+{
+	return guard_add(options->guard, GUARD_DENY, value, error);
+}
+
 static int set_mount(struct options *options, const char *list, GError **error);
 
-/* Options with a value: --NAME VALUE, --NAME=VALUE, and where in_mount -o NAME=VALUE. */
+/* Where an option with a value may stand. */
+enum place {
+	ALONE = 1, /* --NAME VALUE, --NAME=VALUE, -L VALUE, -LVALUE */
+	IN_MOUNT = 2, /* -o NAME=VALUE */
+	ANYWHERE = ALONE | IN_MOUNT,
+};
+
 static const struct {
 	const char *name;
 	char letter;
-	gboolean in_mount;
+	enum place place;
 	setter set;
 } VALUED[] = {
-	{"kubeconfig", 0, TRUE, set_kubeconfig},
-	{"context", 0, TRUE, set_context},
-	{"namespace", 'n', TRUE, set_namespace},
-	{"as", 0, TRUE, set_as},
-	{"as-uid", 0, TRUE, set_as_uid},
-	{"as-group", 0, TRUE, set_as_group},
-	{"server", 0, TRUE, set_server},
-	{"log-level", 0, TRUE, set_log_level},
-	{"idle", 0, TRUE, set_idle},
-	{"without", 0, TRUE, set_without},
-	{"options", 'o', FALSE, set_mount},
+	{"kubeconfig", 0, ANYWHERE, set_kubeconfig},
+	{"context", 0, ANYWHERE, set_context},
+	{"namespace", 'n', ANYWHERE, set_namespace},
+	{"as", 0, ANYWHERE, set_as},
+	{"as-uid", 0, ANYWHERE, set_as_uid},
+	{"as-group", 0, ANYWHERE, set_as_group},
+	{"server", 0, ANYWHERE, set_server},
+	{"log-level", 0, ANYWHERE, set_log_level},
+	{"idle", 0, ANYWHERE, set_idle},
+	{"without", 0, ANYWHERE, set_without},
+	{"ro", 0, IN_MOUNT, set_read_only_contexts},
+	/* mount(8) makes a plain ro of ro= whatever its value (libmount's option map). */
+	{"read_only", 0, IN_MOUNT, set_read_only_contexts},
+	{"dry_run", 0, IN_MOUNT, set_dry_run_contexts},
+	{"allow", 0, IN_MOUNT, add_allowed},
+	{"deny", 0, IN_MOUNT, add_denied},
+	{"options", 'o', ALONE, set_mount},
 };
 
 static int set_mount_option(struct options *options, const char *option, GError **error)
@@ -198,13 +243,17 @@ static int set_mount_option(struct options *options, const char *option, GError 
 	for (guint i = 0; i < G_N_ELEMENTS(VALUED); i++) {
 		size_t length = strlen(VALUED[i].name);
 
-		if (VALUED[i].in_mount && strncmp(option, VALUED[i].name, length) == 0 &&
-			option[length] == '=')
+		if ((VALUED[i].place & IN_MOUNT) != 0 &&
+			strncmp(option, VALUED[i].name, length) == 0 && option[length] == '=')
 			return VALUED[i].set(options, option + length + 1, error);
 	}
 	if (strcmp(option, "ro") == 0 || strcmp(option, "rw") == 0) {
 		/* The last one counts, as for mount(8). */
 		options->read_only = option[1] == 'o';
+	} else if (strcmp(option, "dry_run") == 0) {
+		options->dry_run = TRUE;
+	} else if (strcmp(option, "rmdir_namespaces") == 0) {
+		options->rmdir_namespaces = TRUE;
 	} else if (strcmp(option, "allow_other") == 0) {
 		/* Whoever is let in is held to the mode bits. */
 		add_mount(options, "allow_other,default_permissions");
@@ -260,7 +309,8 @@ static int parse_long(struct options *options, int argc, char **argv, int *index
 	for (guint i = 0; i < G_N_ELEMENTS(VALUED); i++) {
 		size_t length = strlen(VALUED[i].name);
 
-		if (length != (size_t)(equals - name) || strncmp(VALUED[i].name, name, length) != 0)
+		if ((VALUED[i].place & ALONE) == 0 || length != (size_t)(equals - name) ||
+			strncmp(VALUED[i].name, name, length) != 0)
 			continue;
 		if (*equals == '=')
 			return VALUED[i].set(options, equals + 1, error);
@@ -355,6 +405,9 @@ int options_parse(int argc, char **argv, struct options *ret, GError **error)
 		.log_level = LOG_LEVEL_WARNING,
 		.as_groups = g_ptr_array_new_with_free_func(g_free),
 		.servers = g_ptr_array_new_with_free_func(g_free),
+		.read_only_contexts = g_ptr_array_new_with_free_func(g_free),
+		.dry_run_contexts = g_ptr_array_new_with_free_func(g_free),
+		.guard = guard_create(),
 		.mount = g_string_new("nosuid,nodev"),
 	};
 	g_ptr_array_add(ret->as_groups, NULL);
@@ -389,5 +442,8 @@ void options_finish(struct options *options)
 	g_free(options->as_uid);
 	g_ptr_array_unref(options->as_groups);
 	g_ptr_array_unref(options->servers);
+	g_ptr_array_unref(options->read_only_contexts);
+	g_ptr_array_unref(options->dry_run_contexts);
+	guard_destroy(options->guard);
 	g_string_free(options->mount, TRUE);
 }

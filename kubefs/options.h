@@ -5,13 +5,16 @@
 
 #include <glib.h>
 
+#include "kubefs/guard.h"
 #include "kubefs/log.h"
 
 struct options {
 	gboolean help;
 	gboolean version;
 	gboolean foreground;
-	gboolean read_only;
+	gboolean read_only; /* the whole mount */
+	gboolean dry_run; /* every context */
+	gboolean rmdir_namespaces;
 	gboolean use_syslog;
 	enum log_level log_level;
 	char *mountpoint; /* absolute, exists */
@@ -24,6 +27,10 @@ struct options {
 	char *as_uid;
 	GPtrArray *as_groups; /* of char * and a last NULL */
 	GPtrArray *servers; /* likewise */
+	/* Of char *, as given: names joined with ':', unless it is one name (kubefs/connect.c). */
+	GPtrArray *read_only_contexts;
+	GPtrArray *dry_run_contexts;
+	struct guard *guard;
 	GString *mount; /* options for libfuse, joined with commas */
 	guint64 idle; /* seconds, 0: the default */
 	guint refused; /* FUSE_CAP_* */

@@ -45,6 +45,12 @@ struct parking *parking_create(struct filesystem *filesystem)
 	return parking;
 }
 
+static void free_state(struct request *request)
+{
+	if (request->state_free != NULL)
+		request->state_free(request->state);
+}
+
 static void parked_free(struct parked *parked)
 {
 	struct filesystem *filesystem = parked->request.filesystem;
@@ -52,7 +58,10 @@ static void parked_free(struct parked *parked)
 	if (loop_timer_cancel(filesystem->loop, parked->timer))
 		g_free(parked->timeout);
 	node_unref(parked->request.node);
+	node_unref(parked->request.target);
 	g_free(parked->request.name);
+	g_free(parked->request.target_name);
+	free_state(&parked->request);
 	g_free(parked);
 }
 
@@ -120,6 +129,16 @@ static gboolean end(struct parking *parking, uint64_t id, int errnum)
 	return TRUE;
 }
 
+/* Tells the request that nobody wants to wait for it; TRUE when it will answer all the same. */
+static gboolean give_up(struct parking *parking, uint64_t id)
+{
+	LOCK_GUARD(&parking->lock);
+	struct parked *parked = g_hash_table_lookup(parking->parked, &id);
+
+	return parked != NULL && parked->request.interrupt != NULL &&
+	       parked->request.interrupt(&parked->request);
+}
+
 /*
  * libfuse may call this after the request was answered, with the data of then: hence an id and no
  * pointer.
@@ -127,8 +146,16 @@ static gboolean end(struct parking *parking, uint64_t id, int errnum)
 static void on_interrupt(fuse_req_t fuse, void *data)
 {
 	struct filesystem *filesystem = fuse_req_userdata(fuse);
+	struct parking *parking = filesystem->parking;
+	uint64_t id = GPOINTER_TO_SIZE(data);
 
-	end(filesystem->parking, GPOINTER_TO_SIZE(data), EINTR);
+	if (!give_up(parking, id))
+		end(parking, id, EINTR);
+}
+
+static unsigned int timeout_of(const struct request *request)
+{
+	return request->timeout != 0 ? request->timeout : REQUEST_TIMEOUT_MS;
 }
 
 /* For a person: what was waited for, and where. */
@@ -136,12 +163,12 @@ static char *describe_wait(const struct request *request)
 {
 	const struct node_key *key = &request->node->key;
 
-	return g_strdup_printf("%s: %s%s%s%s%s: no answer within %d seconds",
+	return g_strdup_printf("%s: %s%s%s%s%s: no answer within %u seconds",
 		key->context != NULL ? cache_where(key->context->cache) : "kubefs",
 		key->namespace != NULL ? key->namespace : "",
 		key->namespace != NULL && key->namespace[0] != '\0' ? "/" : "",
 		key->resource != NULL ? key->resource->name : "", request->name != NULL ? "/" : "",
-		request->name != NULL ? request->name : "", REQUEST_TIMEOUT_MS / 1000);
+		request->name != NULL ? request->name : "", timeout_of(request) / 1000);
 }
 
 static void on_timeout(void *data)
@@ -156,6 +183,7 @@ static void on_timeout(void *data)
 	if (parked != NULL)
 		text = describe_wait(&parked->request);
 	pthread_mutex_unlock(&parking->lock);
+	give_up(parking, ticket->id);
 	if (end(parking, ticket->id, ETIMEDOUT) && text != NULL)
 		journal_add(parking->filesystem->journal, ETIMEDOUT, text);
 }
@@ -237,6 +265,7 @@ static void resume(void *data)
 		run_parked(parking, parked);
 }
 
+/* Takes over the request's state. */
 static void park(struct parking *parking, struct request *request)
 {
 	struct filesystem *filesystem = request->filesystem;
@@ -247,52 +276,69 @@ static void park(struct parking *parking, struct request *request)
 	if (parking->closed) {
 		pthread_mutex_unlock(&parking->lock);
 		fuse_reply_err(request->fuse, ENODEV);
+		free_state(request);
 		return;
 	}
 	if (g_hash_table_size(parking->parked) >= REQUEST_PARKED_MAX) {
 		pthread_mutex_unlock(&parking->lock);
 		journal_add(filesystem->journal, EAGAIN, "too many requests wait for servers");
 		fuse_reply_err(request->fuse, EAGAIN);
+		free_state(request);
 		return;
 	}
 	parked = g_new0(struct parked, 1);
 	parked->request = *request;
 	parked->request.node = node_ref(request->node);
 	parked->request.name = g_strdup(request->name);
+	parked->request.target = request->target != NULL ? node_ref(request->target) : NULL;
+	parked->request.target_name = g_strdup(request->target_name);
 	parked->running = TRUE;
 	parked->id = id = ++parking->last_id;
 	parked->timeout = ticket_new(parking, id);
 	g_hash_table_insert(parking->parked, &parked->id, parked);
 	pthread_mutex_unlock(&parking->lock);
-	parked->timer = loop_timer_add(filesystem->loop, REQUEST_TIMEOUT_MS, filesystem->strand,
+	parked->timer = loop_timer_add(filesystem->loop, timeout_of(request), filesystem->strand,
 		on_timeout, parked->timeout);
 	fuse_req_interrupt_func(request->fuse, on_interrupt, GSIZE_TO_POINTER(id));
 	run_parked(parking, parked);
 }
 
+void request_begin_full(struct filesystem *filesystem, fuse_req_t fuse, uint64_t id,
+	const struct request *description)
+{
+	struct node *node NODE_CLEANUP = node_table_get(filesystem->nodes, id);
+	struct request request = *description;
+	g_autoptr(GError) error = NULL;
+	int r;
+
+	request.filesystem = filesystem;
+	request.fuse = fuse;
+	request.thread = fuse_req_ctx(fuse)->pid;
+	request.node = node;
+	if (filesystem->closing || node == NULL) {
+		fuse_reply_err(fuse, filesystem->closing ? ENODEV : ESTALE);
+		free_state(&request);
+		return;
+	}
+	r = request.run(&request, NULL, NULL, &error);
+	if (r == -EINPROGRESS) {
+		park(filesystem->parking, &request);
+		return;
+	}
+	if (r < 0)
+		reply_error(&request, r, error);
+	free_state(&request);
+}
+
 void request_begin(struct filesystem *filesystem, fuse_req_t fuse, uint64_t id, const char *name,
 	size_t size, off_t offset, request_run run)
 {
-	struct node *node NODE_CLEANUP = node_table_get(filesystem->nodes, id);
-	struct request request = {
-		.filesystem = filesystem,
-		.fuse = fuse,
-		.node = node,
+	const struct request description = {
 		.name = (char *)name,
 		.size = size,
 		.offset = offset,
 		.run = run,
 	};
-	g_autoptr(GError) error = NULL;
-	int r;
 
-	if (filesystem->closing || node == NULL) {
-		fuse_reply_err(fuse, filesystem->closing ? ENODEV : ESTALE);
-		return;
-	}
-	r = run(&request, NULL, NULL, &error);
-	if (r == -EINPROGRESS)
-		park(filesystem->parking, &request);
-	else if (r < 0)
-		reply_error(&request, r, error);
+	request_begin_full(filesystem, fuse, id, &description);
 }

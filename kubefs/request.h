@@ -31,11 +31,27 @@ typedef int (*request_run)(
 struct request {
 	struct filesystem *filesystem;
 	fuse_req_t fuse;
+	pid_t thread; /* who asks */
 	struct node *node; /* what it is about: the directory for LOOKUP */
 	char *name; /* LOOKUP */
 	size_t size; /* READ, READDIR */
 	off_t offset; /* READ, READDIR */
 	request_run run;
+	/* Of those that change something. */
+	struct node *target; /* RENAME, LINK: the new directory */
+	char *target_name;
+	unsigned int flags; /* of OPEN, CREATE, RENAME */
+	mode_t mode; /* of CREATE, MKDIR */
+	uint64_t handle; /* of FLUSH, FSYNC */
+	unsigned int timeout; /* milliseconds, 0: REQUEST_TIMEOUT_MS */
+	/* What run keeps from one call to the next; freed with the request. */
+	void *state;
+	void (*state_free)(void *state);
+	/*
+	 * The user gave up, or time ran out. TRUE: run will be called again and answer, unless time
+	 * ran out. Called with locks held: may only cancel. NULL: the request just ends.
+	 */
+	gboolean (*interrupt)(struct request *request);
 };
 
 struct parking *parking_create(struct filesystem *filesystem);
@@ -50,6 +66,13 @@ void parking_destroy(struct parking *parking);
  */
 void request_begin(struct filesystem *filesystem, fuse_req_t fuse, uint64_t id, const char *name,
 	size_t size, off_t offset, request_run run);
+
+/*
+ * The same for a request of which more is known; what it points to is copied, and references are
+ * taken, if need be. state belongs to the request from here on.
+ */
+void request_begin_full(struct filesystem *filesystem, fuse_req_t fuse, uint64_t id,
+	const struct request *description);
 
 /* How many are parked now. Any thread. */
 guint parking_count(struct parking *parking);

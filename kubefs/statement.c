@@ -32,8 +32,9 @@ static void append_context(GString *text, struct context *context)
 	g_autofree char *message = NULL;
 	gint64 since;
 
-	g_string_append_printf(
-		text, "- name: %s\n  server: %s\n", context->name, cache_where(context->cache));
+	g_string_append_printf(text, "- name: %s\n  server: %s\n  readOnly: %s\n  dryRun: %s\n",
+		context->name, cache_where(context->cache), context->read_only ? "true" : "false",
+		context->dry_run ? "true" : "false");
 	if (cache_is_away(context->cache, &since, &message)) {
 		g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(since);
 		g_autofree char *stamp = g_date_time_format(time, "%Y-%m-%dT%H:%M:%SZ");

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import threading
@@ -140,6 +141,20 @@ def test_the_manual_is_of_this_version_and_names_every_option(kubefs):
     (["--log-level", "loud", "MNT"], ["--log-level", "loud", "error, warning, info"]),
     (["-o", "idle=soon", "MNT"], ["idle", "soon", "seconds"]),
     (["-o", "idle=0", "MNT"], ["idle", "0", "seconds"]),
+    (["MNT", "-o", "ro="], ["-o ro:", "context", "missing"]),
+    (["MNT", "-o", "ro=elsewhere"], ["-o ro=elsewhere:", '"elsewhere"', "not mounted"]),
+    (["MNT", "-o", "read_only=test:elsewhere"], ["-o ro=test:elsewhere:", '"elsewhere"', "not mounted"]),
+    (["MNT", "-o", "dry_run="], ["-o dry_run:", "context", "missing"]),
+    (["MNT", "-o", "dry_run=test:"], ["-o dry_run=test::", '""', "not mounted"]),
+    (["MNT", "-o", "rmdir_namespaces=1"], ["-o", "rmdir_namespaces=1"]),
+    (["MNT", "-o", "allow="], ["-o allow:", "empty"]),
+    (["MNT", "-o", "allow=pods::secrets"], ["-o allow:", "empty"]),
+    (["MNT", "-o", "allow"], ["-o:", "allow"]),
+    (["MNT", "-o", "deny=secrets/patch"], ["-o deny:", "secrets/patch", "create, update, delete"]),
+    (["MNT", "-o", "deny=pods/"], ["-o deny:", "pods/", "create, update, delete"]),
+    (["MNT", "-o", "deny=*.apps"], ["-o deny:", "*.apps", "resource"]),
+    (["MNT", "-o", "deny=pods,secrets"], ["-o", "secrets"]),
+    (["MNT", "--deny", "pods"], ["unknown option", "--deny"]),
     (["a", "b", "MNT"], ["too many", "MNT"]),
     (["a,,b", "MNT"], ["a,,b", "empty"]),
     (["--server", "http://[", "MNT"], ["server", "URL"]),
@@ -274,17 +289,21 @@ def test_an_endless_answer_ends_the_mount_in_time(kubefs, cluster):
     fails(done, server)
 
 
+def write_contexts(kubefs, cluster, **servers):
+    """A kubeconfig with a context for each server, by its name."""
+    config = kubefs.folder / "contexts"
+    config.write_text(json.dumps({
+        "apiVersion": "v1", "kind": "Config", "current-context": next(iter(servers)),
+        "clusters": [{"name": name, "cluster": {"server": server, "certificate-authority": str(cluster.ca_file)}}
+                     for name, server in servers.items()],
+        "users": [{"name": "me", "user": {"token": cluster.admin_token}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": "me"}} for name in servers]}))
+    return config
+
+
 def test_of_several_contexts_one_may_be_away(kubefs, cluster):
     holder, port = silent_port()
-    text = json.dumps({
-        "apiVersion": "v1", "kind": "Config", "current-context": "here",
-        "clusters": [
-            {"name": "here", "cluster": {"server": cluster.server, "certificate-authority": str(cluster.ca_file)}},
-            {"name": "away", "cluster": {"server": f"https://127.0.0.1:{port}"}}],
-        "users": [{"name": "me", "user": {"token": cluster.admin_token}}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": "me"}} for name in ("here", "away")]})
-    config = kubefs.folder / "two"
-    config.write_text(text)
+    config = write_contexts(kubefs, cluster, here=cluster.server, away=f"https://127.0.0.1:{port}")
     with holder:
         for source in ("here,away", "all"):
             done = kubefs.run("--kubeconfig", config, source, kubefs.path)
@@ -295,6 +314,72 @@ def test_of_several_contexts_one_may_be_away(kubefs, cluster):
                 os.listdir(kubefs.path / "away" / "namespaces")
             assert not unmount(kubefs.path)
             kubefs.wait_gone()
+
+
+# Safety switches
+
+
+def mode(path):
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+def switches(kubefs):
+    """What each context is, as .kubefs/status has it: "NAME r-" for a read-only one, "NAME -d" for a dry run."""
+    text = (kubefs.path / ".kubefs" / "status").read_text()
+    found = re.findall(r"^- name: (.*)\n  server: .*\n  readOnly: (true|false)\n  dryRun: (true|false)\n", text, re.M)
+    return [f"{name} {'r' if read_only == 'true' else '-'}{'d' if dry_run == 'true' else '-'}"
+            for name, read_only, dry_run in found]
+
+
+ARN = "arn:aws:eks:eu-west-1:123456789012:cluster/one"
+
+
+@pytest.mark.parametrize("options, seen, mounted", [
+    ("rw", ["a --", f"{ARN} --", "b --"], "rw"),
+    ("ro=a:b", ["a r-", f"{ARN} --", "b r-"], "rw"),
+    (f"ro={ARN},dry_run=a:b", ["a -d", f"{ARN} r-", "b -d"], "rw"),
+    (f"ro=a:b,read_only={ARN}", ["a r-", f"{ARN} r-", "b r-"], "rw"),
+    ("dry_run", ["a -d", f"{ARN} -d", "b -d"], "rw"),
+    ("ro", ["a r-", f"{ARN} r-", "b r-"], "ro"),
+])
+def test_contexts_are_switched_by_name(kubefs, cluster, options, seen, mounted):
+    config = write_contexts(kubefs, cluster, **dict.fromkeys(("a", ARN, "b"), cluster.server))
+    done = kubefs.run("--kubeconfig", config, f"a,{ARN},b", kubefs.path, "-o", options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert switches(kubefs) == seen
+    assert mounted in mount_table(kubefs.path)[3].split(",")
+    for name, line in (("a", seen[0]), ("b", seen[2])):
+        default = kubefs.path / name / "namespaces" / "default"
+        closed = "r" in line.split(" ")[1]
+        assert mode(default / "configmaps") == (0o555 if closed else 0o755)
+        assert mode(default / "configmaps" / "kube-root-ca.crt.yaml") == (0o444 if closed else 0o644)
+    assert not unmount(kubefs.path)
+    kubefs.wait_gone()
+
+
+@pytest.mark.parametrize("options, expected", [
+    ("deny=cm/update", {"configmaps": 0o444, "services": 0o644}),
+    ("deny=configmaps/delete:/create", {"configmaps": 0o644, "services": 0o644}),
+    ("allow=configmaps/update", {"configmaps": 0o644, "services": 0o444}),
+    ("allow=*,deny=svc", {"configmaps": 0o644, "services": 0o444}),
+])
+def test_refused_updates_show_in_modes(kubefs, cluster, options, expected):
+    assert kubefs.run("--kubeconfig", cluster.kubeconfig, kubefs.path, "-o", options).returncode == 0
+    default = kubefs.path / "namespaces" / "default"
+    found = {resource: mode(default / resource / name) for resource, name in
+             (("configmaps", "kube-root-ca.crt.yaml"), ("services", "kubernetes.yaml"))}
+    assert found == expected
+    assert not unmount(kubefs.path)
+    kubefs.wait_gone()
+
+
+def test_slips_in_resources_are_noted(kubefs, cluster):
+    done = kubefs.run("--kubeconfig", cluster.kubeconfig, kubefs.path, "-o", "deny=secerts:secrets,allow=pods:po/update:widgets.none.example")
+    assert done.returncode == 0
+    errors = (kubefs.path / ".kubefs" / "errors").read_text()
+    assert re.findall(r"-o (\S+): no server has such a resource", errors) == ["allow=widgets.none.example", "deny=secerts"]
+    assert not unmount(kubefs.path)
+    kubefs.wait_gone()
 
 
 # Its life
@@ -579,6 +664,25 @@ def test_mount_finds_its_helper(installed, kubefs, cluster):
     assert done.stdout.splitlines()[0].split(" ")[:3] == ["test", str(kubefs.path), "fuse.kubefs"]
     assert done.stdout.splitlines()[1:] == ["cluster", "namespaces"]
     kubefs.wait_gone()
+
+
+def test_mount_hands_the_switches_on(installed, kubefs, cluster):
+    """mount(8) leaves all of them alone but ro=, which it takes for ro: read_only= is there for that."""
+    require_tools("unshare", "mount")
+    link = find(installed, "mount.fuse.kubefs")
+    script = ('mount --bind "$1" /usr/sbin && mount -t fuse.kubefs test "$2" -o "kubeconfig=$3,$4" && '
+              'cat "$2/.kubefs/status" /proc/self/mounts && umount "$2"')
+    sbin = kubefs.folder / "sbin"
+    sbin.mkdir()
+    (sbin / "mount.fuse.kubefs").symlink_to(link.resolve())
+    for options, read_only, mounted in (("read_only=test,dry_run=test,deny=secrets:/delete,allow=*,rmdir_namespaces", "true", "rw"),
+                                        ("ro=test,dry_run=test", "true", "ro")):
+        done = subprocess.run(["unshare", "--mount", "sh", "-ec", script, "sh", sbin, kubefs.path, cluster.kubeconfig, options],
+                              capture_output=True, text=True, env=environment(kubefs.folder), timeout=100, check=False)
+        assert done.returncode == 0, done.stderr
+        assert f"  readOnly: {read_only}\n  dryRun: true\n" in done.stdout
+        assert re.search(rf" {re.escape(str(kubefs.path))} fuse\.kubefs {mounted},", done.stdout), done.stdout
+        kubefs.wait_gone()
 
 
 def test_the_manual_is_well_formed():

@@ -4,6 +4,7 @@
 #include <linux/fuse.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* libfuse's session is no more than a name here, so what is told of is the test program's. */
 static struct {
@@ -18,6 +19,7 @@ struct fuse_req *fake_request_create(void *userdata)
 	struct fuse_req *request = g_new0(struct fuse_req, 1);
 
 	request->userdata = userdata;
+	request->context = (struct fuse_ctx){.uid = getuid(), .gid = getgid(), .pid = getpid()};
 	pthread_mutex_init(&request->lock, NULL);
 	pthread_cond_init(&request->replied, NULL);
 	return request;
@@ -125,6 +127,25 @@ int fuse_reply_open(fuse_req_t request, const struct fuse_file_info *info)
 {
 	request->info = *info;
 	return reply(request, REPLY_OPEN);
+}
+
+int fuse_reply_create(
+	fuse_req_t request, const struct fuse_entry_param *entry, const struct fuse_file_info *info)
+{
+	request->entry = *entry;
+	request->info = *info;
+	return reply(request, REPLY_CREATE);
+}
+
+int fuse_reply_write(fuse_req_t request, size_t size)
+{
+	request->size = size;
+	return reply(request, REPLY_WRITE);
+}
+
+const struct fuse_ctx *fuse_req_ctx(fuse_req_t request)
+{
+	return &request->context;
 }
 
 int fuse_reply_readlink(fuse_req_t request, const char *link)

@@ -18,12 +18,15 @@ enum fake_reply {
 	REPLY_OPEN,
 	REPLY_LINK,
 	REPLY_XATTR, /* its size */
+	REPLY_CREATE, /* entry and info */
+	REPLY_WRITE, /* its size */
 	REPLY_OTHER,
 };
 
 /* What libfuse calls a request. The test owns it; zeroed but for filesystem before it begins. */
 struct fuse_req {
 	void *userdata;
+	struct fuse_ctx context; /* root's, of this process, unless the test says otherwise */
 	pthread_mutex_t lock;
 	pthread_cond_t replied;
 	enum fake_reply reply;

@@ -586,6 +586,38 @@ START_TEST (a_denied_directory_is_eacces) {
 }
 END_TEST
 
+static mode_t mode_of(struct fixture *fixture, uint64_t parent, const char *name)
+{
+	return lookup(fixture, parent, name).attr.st_mode & 0777;
+}
+
+START_TEST (modes_show_what_is_refused) {
+	struct guard *guard = guard_create();
+	struct fixture fixture;
+	uint64_t control;
+
+	walk(&fixture);
+	ck_assert_int_eq(mode_of(&fixture, fixture.pods, "web.yaml"), 0644);
+	ck_assert_int_eq(guard_add(guard, GUARD_DENY, "po/delete", NULL), 0);
+	fixture.filesystem->guard = guard;
+	ck_assert_int_eq(mode_of(&fixture, fixture.pods, "web.yaml"), 0644);
+	ck_assert_int_eq(guard_add(guard, GUARD_DENY, "po/update", NULL), 0);
+	ck_assert_int_eq(mode_of(&fixture, fixture.pods, "web.yaml"), 0444);
+	ck_assert_int_eq(mode_of(&fixture, fixture.namespace, "pods"), 0755);
+	fixture.filesystem->guard = NULL;
+	fixture.context->read_only = TRUE;
+	ck_assert_int_eq(mode_of(&fixture, fixture.pods, "web.yaml"), 0444);
+	ck_assert_int_eq(mode_of(&fixture, fixture.namespace, "pods"), 0555);
+	ck_assert_int_eq(mode_of(&fixture, FUSE_ROOT_ID, "cluster"), 0555);
+	fixture.context->dry_run = TRUE;
+	control = enter(&fixture, FUSE_ROOT_ID, ".kubefs");
+	expect_text(
+		&fixture, enter(&fixture, control, "status"), "  readOnly: true\n  dryRun: true\n");
+	finish(&fixture);
+	guard_destroy(guard);
+}
+END_TEST
+
 START_TEST (namespaces_resolve_where_they_cannot_be_listed) {
 	struct fixture fixture;
 	struct fuse_req *request;
@@ -713,12 +745,13 @@ START_TEST (an_idle_collection_is_forgotten_before_it_goes) {
 }
 END_TEST
 
-START_TEST (nothing_can_be_written) {
+START_TEST (nothing_can_be_written_read_only) {
 	struct fixture fixture;
 	struct fuse_file_info info = {.flags = O_RDWR};
 	struct fuse_req *requests[5];
 
 	walk(&fixture);
+	fixture.filesystem->read_only = TRUE;
 	for (guint i = 0; i < G_N_ELEMENTS(requests); i++)
 		requests[i] = new_request(&fixture);
 	OPERATIONS.open(requests[0], enter(&fixture, fixture.pods, "web.yaml"), &info);
@@ -827,11 +860,12 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, a_listing_that_does_not_arrive_is_forgotten);
 	tcase_add_test(tcase, a_waiting_lookup_can_be_interrupted);
 	tcase_add_test(tcase, a_denied_directory_is_eacces);
+	tcase_add_test(tcase, modes_show_what_is_refused);
 	tcase_add_test(tcase, namespaces_resolve_where_they_cannot_be_listed);
 	tcase_add_test(tcase, long_names_stand_in_directories);
 	tcase_add_test(tcase, a_new_resource_appears);
 	tcase_add_test(tcase, an_idle_collection_is_forgotten_before_it_goes);
-	tcase_add_test(tcase, nothing_can_be_written);
+	tcase_add_test(tcase, nothing_can_be_written_read_only);
 	tcase_add_test(tcase, reads_in_pieces);
 	tcase_add_test(tcase, a_storm_ends_well);
 }

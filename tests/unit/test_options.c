@@ -63,6 +63,10 @@ START_TEST (has_defaults) {
 	ck_assert_uint_eq(options.servers->len, 1);
 	ck_assert_uint_eq(options.idle, 0);
 	ck_assert_uint_eq(options.refused, 0);
+	ck_assert(!options.dry_run && !options.rmdir_namespaces);
+	ck_assert_uint_eq(options.read_only_contexts->len, 0);
+	ck_assert_uint_eq(options.dry_run_contexts->len, 0);
+	ck_assert_ptr_nonnull(options.guard);
 	ck_assert_str_eq(options.mount->str, "nosuid,nodev");
 	options_finish(&options);
 }
@@ -223,6 +227,7 @@ END_TEST
 START_TEST (help_and_version_need_no_mount_point) {
 	struct options options;
 	guint lines = 0;
+	guint width = 0;
 
 	must_parse("--help", &options);
 	ck_assert(options.help);
@@ -237,8 +242,11 @@ START_TEST (help_and_version_need_no_mount_point) {
 	ck_assert(options.version);
 	options_finish(&options);
 	/* The help fits a screen. */
-	for (const char *p = OPTIONS_HELP; *p != '\0'; p++)
+	for (const char *p = OPTIONS_HELP; *p != '\0'; p++) {
+		width = *p == '\n' ? 0 : width + 1;
+		ck_assert_uint_le(width, 80);
 		lines += *p == '\n';
+	}
 	ck_assert_uint_le(lines, 24);
 }
 END_TEST
@@ -314,6 +322,45 @@ START_TEST (does_without_kernel_features) {
 }
 END_TEST
 
+START_TEST (takes_safety_switches) {
+	struct options options;
+
+	must_parse(MOUNTPOINT " -o dry_run,rmdir_namespaces", &options);
+	ck_assert(options.dry_run && options.rmdir_namespaces && !options.read_only);
+	ck_assert_str_eq(options.mount->str, "nosuid,nodev");
+	options_finish(&options);
+	/* As given: only the contexts tell where to split. */
+	must_parse(MOUNTPOINT " -o ro=a:b,ro=arn:c -o read_only=d,dry_run=e", &options);
+	ck_assert(!options.dry_run && !options.read_only);
+	ck_assert_uint_eq(options.read_only_contexts->len, 3);
+	ck_assert_str_eq(g_ptr_array_index(options.read_only_contexts, 0), "a:b");
+	ck_assert_str_eq(g_ptr_array_index(options.read_only_contexts, 1), "arn:c");
+	ck_assert_str_eq(g_ptr_array_index(options.read_only_contexts, 2), "d");
+	ck_assert_uint_eq(options.dry_run_contexts->len, 1);
+	ck_assert_str_eq(g_ptr_array_index(options.dry_run_contexts, 0), "e");
+	ck_assert_str_eq(options.mount->str, "nosuid,nodev");
+	options_finish(&options);
+	must_parse(MOUNTPOINT " -o ro=a,ro", &options);
+	ck_assert(options.read_only);
+	options_finish(&options);
+	must_parse(MOUNTPOINT " -o allow=pods:deploy/update,deny=/delete -o deny=*", &options);
+	options_finish(&options);
+	must_fail(MOUNTPOINT " -o ro=", "-o ro");
+	must_fail(MOUNTPOINT " -o read_only", "read_only");
+	must_fail(MOUNTPOINT " -o dry_run=", "-o dry_run");
+	must_fail(MOUNTPOINT " -o rmdir_namespaces=yes", "rmdir_namespaces=yes");
+	must_fail(MOUNTPOINT " -o allow", "allow");
+	must_fail(MOUNTPOINT " -o allow=", "-o allow");
+	must_fail(MOUNTPOINT " -o allow=pods::secrets", "-o allow");
+	must_fail(MOUNTPOINT " -o deny=pods/patch", "-o deny");
+	/* What is behind a comma is another option. */
+	must_fail(MOUNTPOINT " -o deny=pods,secrets", "\"secrets\"");
+	/* In -o alone. */
+	must_fail(MOUNTPOINT " --dry_run=a", "--dry_run");
+	must_fail(MOUNTPOINT " --deny pods", "--deny");
+}
+END_TEST
+
 static void add(TCase *tcase)
 {
 	tcase_add_test(tcase, has_defaults);
@@ -328,6 +375,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, takes_idle_times);
 	tcase_add_test(tcase, takes_mount_options);
 	tcase_add_test(tcase, does_without_kernel_features);
+	tcase_add_test(tcase, takes_safety_switches);
 }
 
 int main(void)

@@ -1,0 +1,323 @@
+#include "kubefs/draft.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "cache/manifest.h"
+#include "client/error.h"
+#include "client/lock.h"
+#include "kubefs/attributes.h"
+#include "kubefs/filesystem.h"
+#include "kubefs/log.h"
+#include "kubefs/rejection.h"
+
+/* A lane that a parked request blocks delays the answer of a save no longer than this. */
+#define SETTLE_MS 2000
+
+struct local *draft_create(struct filesystem *filesystem, const struct place *place,
+	const char *text, size_t length, gboolean exclusive, GError **error)
+{
+	struct local *local =
+		local_create(&filesystem->usage, attributes_mode_of_draft(place->resource),
+			MANIFEST_TEXT_MAX, attributes_inode_of_draft(filesystem, place));
+	struct draft *draft;
+	int r;
+
+	if (local == NULL) {
+		error_set(error, ENOSPC, "too many files are being written");
+		return NULL;
+	}
+	draft = g_new0(struct draft, 1);
+	draft->filesystem = filesystem;
+	draft->local = local;
+	place_copy(&draft->place, place);
+	draft->exclusive = exclusive;
+	draft->waiters = g_array_new(FALSE, FALSE, sizeof(struct draft_waiter));
+	local->draft = draft;
+	r = local_fill(local, text, length);
+	if (r < 0) {
+		error_set(error, -r, "%s: no room for a draft", place->name);
+		return local_unref(local);
+	}
+	return local;
+}
+
+void draft_free(struct draft *draft)
+{
+	if (draft == NULL)
+		return;
+	place_finish(&draft->place);
+	process_unref(draft->writer);
+	commit_unref(draft->commit);
+	g_clear_pointer(&draft->sent, g_bytes_unref);
+	g_array_unref(draft->waiters);
+	g_free(draft);
+}
+
+gboolean draft_is_dirty(struct draft *draft, uint64_t *ret_generation)
+{
+	LOCK_GUARD(&draft->local->lock);
+
+	*ret_generation = draft->local->generation;
+	return draft->local->generation > draft->attempted && !draft->abandoned;
+}
+
+/* Ends the save: whoever waits asks again. */
+static void wake(struct draft *draft)
+{
+	g_autoptr(GArray) waiters = NULL;
+
+	pthread_mutex_lock(&draft->local->lock);
+	waiters = g_steal_pointer(&draft->waiters);
+	draft->waiters = g_array_new(FALSE, FALSE, sizeof(struct draft_waiter));
+	draft->busy = FALSE;
+	draft->cancelled = FALSE;
+	pthread_mutex_unlock(&draft->local->lock);
+	for (guint i = 0; i < waiters->len; i++) {
+		struct draft_waiter *waiter = &g_array_index(waiters, struct draft_waiter, i);
+
+		waiter->wait(waiter->data);
+	}
+	filesystem_saves(draft->filesystem, -1);
+}
+
+/* The kernel has been told, or takes too long: whichever comes first. */
+static void settle(struct draft *draft)
+{
+	gboolean first;
+
+	pthread_mutex_lock(&draft->local->lock);
+	first = !draft->settled;
+	draft->settled = TRUE;
+	pthread_mutex_unlock(&draft->local->lock);
+	if (first)
+		wake(draft);
+}
+
+static void on_settle_timer(void *data)
+{
+	struct local *local = data;
+
+	settle(local->draft);
+	local_unref(local);
+}
+
+static void on_lane_done(void *data)
+{
+	struct local *local = data;
+	struct draft *draft = local->draft;
+	uint64_t timer;
+
+	pthread_mutex_lock(&local->lock);
+	timer = draft->timer;
+	pthread_mutex_unlock(&local->lock);
+	settle(draft);
+	if (loop_timer_cancel(draft->filesystem->loop, timer))
+		local_unref(local);
+	local_unref(local);
+}
+
+/* The outcome is told when everybody can see it (writes.md 3.9). */
+static void settle_later(struct draft *draft)
+{
+	struct filesystem *filesystem = draft->filesystem;
+	struct place object = draft->place;
+	uint64_t directory;
+
+	/* A view's change is told where the object stands. */
+	object.kind = PLACE_OBJECT;
+	directory = place_directory_id(filesystem->nodes, &object);
+	pthread_mutex_lock(&draft->local->lock);
+	draft->settled = FALSE;
+	if (directory != 0)
+		draft->timer = loop_timer_add(filesystem->loop, SETTLE_MS, filesystem->strand,
+			on_settle_timer, local_ref(draft->local));
+	pthread_mutex_unlock(&draft->local->lock);
+	if (directory != 0)
+		notifier_after(
+			filesystem->notifier, directory, on_lane_done, local_ref(draft->local));
+	else
+		settle(draft);
+}
+
+/* A draft under a name of its own, of an object that was not there, has served its turn. */
+static void leave_name(struct draft *draft)
+{
+	struct filesystem *filesystem = draft->filesystem;
+	g_autofree char *name = NULL;
+	g_autofree char *directory = place_directory_of(&draft->place, &name);
+	uint64_t id;
+
+	if (!overlay_remove(filesystem->overlay, directory, name, draft->local))
+		return;
+	id = place_directory_id(filesystem->nodes, &draft->place);
+	if (id == 0)
+		return;
+	notifier_entry(filesystem->notifier, id, name);
+	notifier_listing(filesystem->notifier, id);
+}
+
+static void succeed(struct draft *draft, const struct commit_outcome *outcome)
+{
+	struct filesystem *filesystem = draft->filesystem;
+
+	lineages_remember(filesystem->lineages, draft->writer, &draft->place, draft->sent, FALSE);
+	rejection_clear(filesystem, &draft->place);
+	if (draft->place.context->dry_run && outcome->snapshot != NULL)
+		previews_put(filesystem->previews, &draft->place, outcome->snapshot);
+}
+
+static void fail(struct draft *draft, const struct commit_outcome *outcome)
+{
+	struct filesystem *filesystem = draft->filesystem;
+
+	if (outcome->uncertain)
+		lineages_remember(
+			filesystem->lineages, draft->writer, &draft->place, draft->sent, TRUE);
+	rejection_keep(filesystem, &draft->place, draft->sent, outcome->errnum, outcome->message,
+		outcome->reasons);
+}
+
+static void on_committed(void *data, const struct commit_outcome *outcome)
+{
+	struct local *local = data;
+	struct draft *draft = local->draft;
+
+	if (outcome->errnum == 0)
+		succeed(draft, outcome);
+	else
+		fail(draft, outcome);
+	leave_name(draft);
+	pthread_mutex_lock(&local->lock);
+	draft->errnum = outcome->errnum;
+	draft->commit = commit_unref(draft->commit);
+	g_clear_pointer(&draft->sent, g_bytes_unref);
+	pthread_mutex_unlock(&local->lock);
+	settle_later(draft);
+	local_unref(local);
+}
+
+/* Not under the lock; draft->busy keeps others away. */
+static void begin(struct draft *draft)
+{
+	struct filesystem *filesystem = draft->filesystem;
+	const struct place *place = &draft->place;
+	gboolean uncertain;
+	g_autoptr(GBytes) lineage =
+		lineages_find(filesystem->lineages, draft->writer, place, &uncertain);
+	g_autoptr(GBytes) text = rejection_strip(draft->sent);
+	const struct commit_request request = {
+		.resource = place->resource,
+		.namespace = place->namespace,
+		.name = place->name,
+		.subresource = place_subresource(place),
+		.text = text,
+		.json = place->format == NODE_JSON,
+		.lineage = lineage,
+		.uncertain = uncertain,
+		.exclusive = draft->exclusive,
+		.dry_run = place->context->dry_run,
+	};
+	struct commit *commit;
+	gboolean cancel;
+
+	filesystem_saves(filesystem, 1);
+	commit =
+		commit_save(place->context->cache, &request, on_committed, local_ref(draft->local));
+	pthread_mutex_lock(&draft->local->lock);
+	cancel = draft->cancelled;
+	if (cancel)
+		commit_cancel(commit);
+	if (draft->sent != NULL)
+		draft->commit = g_steal_pointer(&commit);
+	pthread_mutex_unlock(&draft->local->lock);
+	/* It is over already. */
+	commit_unref(commit);
+}
+
+int draft_save(struct draft *draft, struct process *writer, uint64_t generation,
+	collection_wait wait, void *data)
+{
+	struct local *local = draft->local;
+	const struct draft_waiter waiter = {wait, data};
+	gboolean start = FALSE;
+
+	pthread_mutex_lock(&local->lock);
+	if (!draft->busy && (draft->attempted >= generation || draft->abandoned ||
+				    local->content.length == 0)) {
+		int errnum = draft->attempted >= generation ? draft->errnum : 0;
+
+		pthread_mutex_unlock(&local->lock);
+		return -errnum;
+	}
+	if (wait != NULL)
+		g_array_append_val(draft->waiters, waiter);
+	if (!draft->busy) {
+		start = TRUE;
+		draft->busy = TRUE;
+		draft->attempted = local->generation;
+		draft->sent = g_bytes_new(local->content.data, local->content.length);
+		process_unref(draft->writer);
+		draft->writer = writer != NULL ? process_ref(writer) : NULL;
+	}
+	pthread_mutex_unlock(&local->lock);
+	if (start)
+		begin(draft);
+	return -EINPROGRESS;
+}
+
+void draft_cancel(struct draft *draft)
+{
+	LOCK_GUARD(&draft->local->lock);
+
+	draft->cancelled = draft->busy;
+	if (draft->commit != NULL)
+		commit_cancel(draft->commit);
+}
+
+void draft_refuse(struct draft *draft, uint64_t generation, int errnum, const char *reason)
+{
+	g_autoptr(GBytes) text = NULL;
+
+	pthread_mutex_lock(&draft->local->lock);
+	if (draft->attempted < generation && !draft->busy) {
+		draft->attempted = draft->local->generation;
+		draft->errnum = errnum;
+		text = g_bytes_new(draft->local->content.data, draft->local->content.length);
+	}
+	pthread_mutex_unlock(&draft->local->lock);
+	if (text == NULL)
+		return;
+	if (g_bytes_get_size(text) > 0)
+		rejection_keep(draft->filesystem, &draft->place, text, errnum, reason, NULL);
+	leave_name(draft);
+}
+
+void draft_abandon(struct draft *draft)
+{
+	LOCK_GUARD(&draft->local->lock);
+
+	draft->abandoned = TRUE;
+}
+
+void draft_open(struct draft *draft)
+{
+	g_autofree char *name = NULL;
+	g_autofree char *directory = place_directory_of(&draft->place, &name);
+
+	pthread_mutex_lock(&draft->local->lock);
+	draft->handles++;
+	pthread_mutex_unlock(&draft->local->lock);
+	overlay_writer(draft->filesystem->overlay, directory, name, 1);
+}
+
+void draft_close(struct draft *draft)
+{
+	g_autofree char *name = NULL;
+	g_autofree char *directory = place_directory_of(&draft->place, &name);
+
+	pthread_mutex_lock(&draft->local->lock);
+	draft->handles--;
+	pthread_mutex_unlock(&draft->local->lock);
+	overlay_writer(draft->filesystem->overlay, directory, name, -1);
+}

@@ -1,0 +1,70 @@
+/*
+ * A writer's private draft of what a place shows, and its saves: when what was written is sent, and
+ * what comes of it (writes.md 3). Each content is sent once; its outcome is what every later FLUSH
+ * and FSYNC of it gets.
+ */
+#pragma once
+
+#include "cache/commit.h"
+#include "kubefs/local.h"
+#include "kubefs/overlay.h"
+#include "kubefs/process.h"
+
+struct filesystem;
+
+struct draft {
+	struct filesystem *filesystem;
+	struct local *local; /* whose draft this is; borrowed */
+	struct place place; /* fixed */
+	gboolean exclusive; /* made with O_EXCL: there must be no such object; fixed */
+	/* Guarded by local->lock. */
+	uint64_t attempted; /* the generation that was sent last */
+	int errnum; /* its outcome */
+	gboolean busy; /* it is under way */
+	gboolean cancelled; /* the user gave up while it is */
+	struct commit *commit; /* NULL: not begun yet, or over */
+	struct process *writer; /* whose save it is; may be NULL */
+	GBytes *sent;
+	GArray *waiters; /* of struct draft_waiter */
+	gboolean settled; /* the kernel has been told, or was given up on */
+	uint64_t timer; /* that gives up on it */
+	gboolean abandoned; /* its name was removed: nothing of it is saved any more */
+	guint handles; /* open for writing */
+};
+
+struct draft_waiter {
+	collection_wait wait;
+	void *data;
+};
+
+/*
+ * A draft with that text to begin with. Returns a reference to its file, or NULL with error set
+ * when there are too many. Any thread.
+ */
+struct local *draft_create(struct filesystem *filesystem, const struct place *place,
+	const char *text, size_t length, gboolean exclusive, GError **error);
+void draft_free(struct draft *draft); /* local_unref's; NULL is fine */
+
+/*
+ * Whether something was written that has not been sent. *ret_generation is what to pass to
+ * draft_save either way.
+ */
+gboolean draft_is_dirty(struct draft *draft, uint64_t *ret_generation);
+
+/*
+ * Sees to it that the content of that generation, or a later one, is saved. Returns 0 or a negative
+ * errno: its outcome, of which everybody has been told; or -EINPROGRESS, and wait(data) follows
+ * unless wait is NULL. Nothing (an empty file) is saved as success and changes nothing. Any thread.
+ */
+int draft_save(struct draft *draft, struct process *writer, uint64_t generation,
+	collection_wait wait, void *data);
+/* The user gave up waiting: what is not on the wire yet is not sent. */
+void draft_cancel(struct draft *draft);
+/* That generation is not sent, for that reason; its text is kept. */
+void draft_refuse(struct draft *draft, uint64_t generation, int errnum, const char *reason);
+/* Its name is gone: what is not under way is not saved. */
+void draft_abandon(struct draft *draft);
+
+/* One more or one less handle that can write. */
+void draft_open(struct draft *draft);
+void draft_close(struct draft *draft);

@@ -1,0 +1,74 @@
+/*
+ * What stands in directories besides the objects that servers have: scratch files, drafts of
+ * objects that are not there yet, refused texts. By directory (kubefs/place.h) and name. Any
+ * thread.
+ */
+#pragma once
+
+#include "kubefs/local.h"
+#include "kubefs/place.h"
+
+struct overlay;
+
+/* A text that could not be saved, under the name NAME.yaml.rejected. Immutable. */
+struct rejected {
+	gint references;
+	struct place place; /* what it was meant for */
+	int errnum;
+	char *reason; /* one line */
+	GBytes *text; /* with the reason in comments on top */
+	mode_t mode;
+	struct timespec time;
+	ino_t inode;
+};
+
+#define OVERLAY_REJECTED_MAX 100
+#define OVERLAY_REJECTED_BYTES_MAX (32UL << 20)
+
+struct rejected *rejected_ref(struct rejected *rejected);
+struct rejected *rejected_unref(struct rejected *rejected); /* returns NULL; NULL is fine */
+
+/* One of both is set; references are the holder's. */
+struct overlay_entry {
+	struct local *local;
+	struct rejected *rejected;
+};
+void overlay_entry_finish(struct overlay_entry *entry);
+#define OVERLAY_ENTRY_CLEANUP __attribute__((cleanup(overlay_entry_finish)))
+
+struct overlay *overlay_create(void);
+void overlay_destroy(struct overlay *overlay); /* NULL is fine */
+
+/* FALSE when nothing of that name is there. */
+gboolean overlay_find(struct overlay *overlay, const char *directory, const char *name,
+	struct overlay_entry *ret);
+/* Puts a reference of local there, in place of what is. */
+void overlay_put(
+	struct overlay *overlay, const char *directory, const char *name, struct local *local);
+/* Takes away what is there; local: only if it is that. FALSE when nothing was. */
+gboolean overlay_remove(struct overlay *overlay, const char *directory, const char *name,
+	const struct local *local);
+
+/*
+ * Keeps the text, in place of an older one of that name; takes over rejected. When there are too
+ * many, the oldest one goes: its path is returned (g_free), else NULL.
+ */
+char *overlay_reject(struct overlay *overlay, const char *directory, const char *name,
+	struct rejected *rejected);
+
+/* Calls visit for what comes after that place, in order, until it says FALSE. */
+typedef gboolean (*overlay_visit)(
+	void *data, uint64_t sequence, const char *name, const struct overlay_entry *entry);
+void overlay_each(struct overlay *overlay, const char *directory, uint64_t after,
+	overlay_visit visit, void *data);
+/* TRUE when there is nothing in any directory. */
+gboolean overlay_is_unused(struct overlay *overlay);
+/* Whether anything stands in that directory. */
+gboolean overlay_is_empty(struct overlay *overlay, const char *directory);
+
+/*
+ * The name of an object that is being written: the kernel must not keep what it means (writes.md
+ * 2). add: 1 or -1.
+ */
+void overlay_writer(struct overlay *overlay, const char *directory, const char *name, int add);
+gboolean overlay_has_writer(struct overlay *overlay, const char *directory, const char *name);

@@ -1,0 +1,126 @@
+#include "kubefs/rejection.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "client/escape.h"
+#include "kubefs/attributes.h"
+
+#define FIRST_LINE "# kubefs: not saved: "
+#define LAST_LINE "# kubefs: the text follows\n"
+#define SUFFIX ".rejected"
+
+char *rejection_locate(const struct place *place, char **ret_name)
+{
+	g_autofree char *name = NULL;
+	char *directory = place_directory_of(place, &name);
+	int length = (int)MIN(strlen(name), NAME_MAX - strlen(SUFFIX));
+
+	*ret_name = g_strdup_printf("%.*s" SUFFIX, length, name);
+	return directory;
+}
+
+static void append_reason(GString *text, const char *reason)
+{
+	g_autofree char *line = escape_text(reason, -1);
+
+	g_string_append_printf(text, "#   %s\n", line);
+}
+
+static GBytes *compose(const struct place *place, GBytes *text, int errnum, const char *message,
+	const GPtrArray *reasons)
+{
+	GString *whole = g_string_new(FIRST_LINE);
+	g_autoptr(GBytes) bare = rejection_strip(text);
+	g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+	g_autofree char *stamp = g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ");
+	g_autofree char *name = NULL;
+	g_autofree char *directory = place_directory_of(place, &name);
+	const char *error = strerrorname_np(errnum);
+
+	g_string_append_printf(whole, "%s at %s\n", error != NULL ? error : "error", stamp);
+	append_reason(whole, message);
+	for (guint i = 0; reasons != NULL && i < reasons->len; i++)
+		append_reason(whole, g_ptr_array_index(reasons, i));
+	g_string_append_printf(whole,
+		"# Save this file, or rename it to %s, to try again; remove it to give up.\n",
+		name);
+	g_string_append(whole, LAST_LINE);
+	g_string_append_len(whole, g_bytes_get_data(bare, NULL), (gssize)g_bytes_get_size(bare));
+	return g_string_free_to_bytes(whole);
+}
+
+GBytes *rejection_strip(GBytes *text)
+{
+	size_t length;
+	const char *bytes = g_bytes_get_data(text, &length);
+	const char *end;
+
+	if (length < strlen(FIRST_LINE) || memcmp(bytes, FIRST_LINE, strlen(FIRST_LINE)) != 0)
+		return g_bytes_ref(text);
+	end = memmem(bytes, length, LAST_LINE, strlen(LAST_LINE));
+	if (end == NULL)
+		return g_bytes_ref(text);
+	end += strlen(LAST_LINE);
+	return g_bytes_new_from_bytes(text, (size_t)(end - bytes), length - (size_t)(end - bytes));
+}
+
+static void tell_listing(struct filesystem *filesystem, const struct place *place, const char *name)
+{
+	uint64_t directory = place_directory_id(filesystem->nodes, place);
+
+	if (directory == 0)
+		return;
+	notifier_entry(filesystem->notifier, directory, name);
+	notifier_listing(filesystem->notifier, directory);
+}
+
+void rejection_keep(struct filesystem *filesystem, const struct place *place, GBytes *text,
+	int errnum, const char *message, const GPtrArray *reasons)
+{
+	g_autofree char *name = NULL;
+	g_autofree char *directory = rejection_locate(place, &name);
+	g_autofree char *path = place_path(place);
+	g_autofree char *line = g_strdup_printf("%s: %s", path, message);
+	g_autofree char *evicted = NULL;
+	struct rejected *rejected = g_new0(struct rejected, 1);
+
+	rejected->references = 1;
+	place_copy(&rejected->place, place);
+	rejected->errnum = errnum;
+	rejected->reason = escape_text(message, -1);
+	rejected->text = compose(place, text, errnum, message, reasons);
+	rejected->mode = attributes_mode_of_draft(place->resource);
+	clock_gettime(CLOCK_REALTIME, &rejected->time);
+	rejected->inode = attributes_inode_of_draft(filesystem, place) ^ (1ULL << 61);
+	journal_add(filesystem->journal, errnum, line);
+	evicted = overlay_reject(filesystem->overlay, directory, name, rejected);
+	if (evicted != NULL) {
+		g_autofree char *loss =
+			g_strdup_printf("%s: its refused text made room for newer ones", evicted);
+
+		journal_add(filesystem->journal, 0, loss);
+	}
+	tell_listing(filesystem, place, name);
+}
+
+void rejection_clear(struct filesystem *filesystem, const struct place *place)
+{
+	g_autofree char *name = NULL;
+	g_autofree char *directory = rejection_locate(place, &name);
+
+	if (overlay_remove(filesystem->overlay, directory, name, NULL))
+		tell_listing(filesystem, place, name);
+}
+
+struct rejected *rejection_find(struct filesystem *filesystem, const struct place *place)
+{
+	g_autofree char *name = NULL;
+	g_autofree char *directory = rejection_locate(place, &name);
+	struct overlay_entry entry OVERLAY_ENTRY_CLEANUP = {0};
+
+	if (!overlay_find(filesystem->overlay, directory, name, &entry))
+		return NULL;
+	return g_steal_pointer(&entry.rejected);
+}

@@ -1,0 +1,23 @@
+/*
+ * What becomes of a text that could not be saved: it is kept beside the file as NAME.yaml.rejected,
+ * with the reason in comments on top, and the reason is noted in the journal.
+ */
+#pragma once
+
+#include "kubefs/filesystem.h"
+#include "kubefs/overlay.h"
+
+/*
+ * message: one line; reasons: of char *, field by field, may be NULL or empty. Neither holds a
+ * Secret's value. Any thread.
+ */
+void rejection_keep(struct filesystem *filesystem, const struct place *place, GBytes *text,
+	int errnum, const char *message, const GPtrArray *reasons);
+/* A good save: what was kept for that file before is gone. */
+void rejection_clear(struct filesystem *filesystem, const struct place *place);
+/* The text without the comments that rejection_keep puts on top; a reference. */
+GBytes *rejection_strip(GBytes *text);
+/* The directory (kubefs/place.h) and the name under which it stands; both g_free's. */
+char *rejection_locate(const struct place *place, char **ret_name);
+/* What is kept for that file, or NULL; a reference. */
+struct rejected *rejection_find(struct filesystem *filesystem, const struct place *place);

@@ -1,0 +1,34 @@
+/*
+ * Objects that were unlinked: gone from the tree at once, deleted on the server when the process
+ * that unlinked them exits or a moment later, unless it creates the same name before: then the two
+ * are one update (mv across file systems, git, tar; writes.md 4).
+ */
+#pragma once
+
+#include "kubefs/place.h"
+#include "kubefs/process.h"
+
+struct filesystem;
+struct removals;
+
+#define REMOVAL_DELAY_MS 250
+/* One more waits for nothing and is deleted at once. */
+#define REMOVALS_MAX 10000
+
+struct removals *removals_create(struct filesystem *filesystem);
+void removals_destroy(struct removals *removals); /* NULL is fine; after removals_flush */
+
+/* Hides the object from now on and deletes it later. process may be NULL. Any thread. */
+void removals_add(struct removals *removals, const struct place *place, struct snapshot *snapshot,
+	struct process *process);
+/*
+ * The name is created: TRUE when the same process has unlinked it just now, and nothing is deleted.
+ * An object that another process unlinked is deleted now.
+ */
+gboolean removals_take(
+	struct removals *removals, const struct place *place, const struct process *process);
+/* Whether that object is hidden. */
+gboolean removals_hide(struct removals *removals, const struct context *context,
+	const struct resource *resource, const struct snapshot *snapshot);
+/* Deletes now what is to be deleted later: the mount ends. */
+void removals_flush(struct removals *removals);

@@ -1,0 +1,519 @@
+#include "kubefs/saving.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "client/error.h"
+#include "client/lock.h"
+#include "kubefs/attributes.h"
+#include "kubefs/draft.h"
+#include "kubefs/filesystem.h"
+#include "kubefs/layout.h"
+#include "kubefs/lookup.h"
+#include "kubefs/rejection.h"
+#include "kubefs/views.h"
+
+/* What fuse_file_info.fh points to: one open file description of a local file. */
+struct handle {
+	struct local *local;
+	pid_t group; /* the process that opened it */
+	struct process *process; /* the same; NULL when it is gone */
+	gboolean writes;
+};
+
+static struct handle *handle_of(uint64_t number)
+{
+	return (struct handle *)(uintptr_t)number; // NOLINT(performance-no-int-to-ptr)
+}
+
+static gboolean may_write(unsigned int flags)
+{
+	return (flags & O_ACCMODE) != O_RDONLY;
+}
+
+static uint64_t handle_create(struct request *request, struct local *local)
+{
+	struct handle *handle = g_new0(struct handle, 1);
+
+	handle->local = local_ref(local);
+	handle->writes = may_write(request->flags);
+	handle->group = process_group(request->thread);
+	if (handle->group != 0)
+		handle->process = processes_get(request->filesystem->processes, handle->group);
+	if (local->draft != NULL && handle->writes)
+		draft_open(local->draft);
+	return (uint64_t)(uintptr_t)handle;
+}
+
+static void handle_free(struct handle *handle)
+{
+	process_unref(handle->process);
+	local_unref(handle->local);
+	g_free(handle);
+}
+
+static void fill_info(struct request *request, struct local *local, struct fuse_file_info *info)
+{
+	*info = (struct fuse_file_info){
+		.flags = (int)request->flags,
+		.fh = handle_create(request, local),
+		.noflush = !may_write(request->flags),
+	};
+}
+
+/* Opens a draft or a scratch file. */
+static int open_local(struct request *request, struct local *local)
+{
+	struct fuse_file_info info;
+	int r = (request->flags & O_TRUNC) != 0 ? local_truncate(local, 0) : 0;
+
+	openings_end(request->filesystem->openings, request->thread);
+	if (r < 0)
+		return r;
+	fill_info(request, local, &info);
+	if (fuse_reply_open(request->fuse, &info) < 0)
+		saving_release(request->filesystem, info.fh);
+	return 0;
+}
+
+gboolean saving_place(const struct node *node, struct place *ret)
+{
+	const struct node_key *key = &node->key;
+
+	switch (key->kind) {
+	case NODE_OBJECT:
+		*ret = (struct place){
+			.kind = PLACE_OBJECT,
+			.format = key->format,
+			.context = key->context,
+			.resource = resource_ref(key->resource),
+			.namespace = g_strdup(key->snapshot->namespace),
+			.name = g_strdup(key->snapshot->name),
+		};
+		return TRUE;
+	case NODE_VIEW:
+		return views_place(key, ret);
+	case NODE_REJECTED:
+		place_copy(ret, &key->rejected->place);
+		return TRUE;
+	case NODE_LOCAL:
+		if (key->local->draft == NULL)
+			return FALSE;
+		place_copy(ret, &key->local->draft->place);
+		return TRUE;
+	default:
+		return FALSE;
+	}
+}
+
+/* A private draft of what the node shows; the thread that opens it will find it by name. */
+static int begin_draft(struct request *request, GError **error)
+{
+	struct filesystem *filesystem = request->filesystem;
+	const struct node *node = request->node;
+	struct place place PLACE_CLEANUP = {0};
+	g_autofree char *directory = NULL;
+	g_autofree char *name = NULL;
+	size_t length;
+	const char *text;
+	struct local *local;
+	int r;
+
+	if (!saving_place(node, &place))
+		return error_set(error, EACCES, "this file cannot be written");
+	r = guard_check(filesystem->guard, place.context, place.resource, SOURCE_UPDATE, error);
+	if (r < 0)
+		return r;
+	text = node_text(node, &length);
+	local = draft_create(filesystem, &place, text, length, FALSE, error);
+	if (local == NULL)
+		return -ENOSPC;
+	directory = node->key.kind == NODE_REJECTED ? rejection_locate(&place, &name)
+						    : place_directory_of(&place, &name);
+	openings_begin(filesystem->openings, request->thread, directory, name, local);
+	local_unref(local);
+	/* The kernel looks the name up again and finds the draft. */
+	return -ESTALE;
+}
+
+int saving_open_run(struct request *request, collection_wait wait, void *data, GError **error)
+{
+	struct fuse_file_info info = {
+		.flags = (int)request->flags,
+		.keep_cache = 1,
+		.noflush = 1,
+	};
+
+	if (request->node->key.kind == NODE_LOCAL)
+		return open_local(request, request->node->key.local);
+	if (may_write(request->flags) || (request->flags & O_TRUNC) != 0)
+		return begin_draft(request, error);
+	fuse_reply_open(request->fuse, &info);
+	return 0;
+}
+
+/* CREATE */
+
+static int reply_created(struct request *request, struct local *local)
+{
+	struct filesystem *filesystem = request->filesystem;
+	struct layout_entry entry = {.found = TRUE, .key = {.kind = NODE_LOCAL, .local = local}};
+	struct fuse_entry_param parameters;
+	struct fuse_file_info info;
+	int r = lookup_enter(filesystem, &entry, &parameters, NULL);
+
+	if (r < 0)
+		return r;
+	fill_info(request, local, &info);
+	if (fuse_reply_create(request->fuse, &parameters, &info) < 0) {
+		saving_release(filesystem, info.fh);
+		node_table_forget(filesystem->nodes, parameters.ino, 1);
+	}
+	return 0;
+}
+
+static int create_scratch(struct request *request, const char *directory, GError **error)
+{
+	struct filesystem *filesystem = request->filesystem;
+	struct local *local = local_create(&filesystem->usage, request->mode, LOCAL_FILE_MAX, 0);
+	int r;
+
+	if (local == NULL)
+		return error_set(error, ENOSPC, "too many scratch files");
+	overlay_put(filesystem->overlay, directory, request->name, local);
+	r = reply_created(request, local);
+	local_unref(local);
+	return r;
+}
+
+/* A draft of what is not there yet stands under its name until it is saved. */
+static int create_draft(struct request *request, const struct place *place, const char *directory,
+	gboolean replaces, GError **error)
+{
+	struct filesystem *filesystem = request->filesystem;
+	gboolean exclusive = !replaces && (request->flags & O_EXCL) != 0;
+	struct local *local;
+	int r = guard_check(filesystem->guard, place->context, place->resource,
+		replaces ? SOURCE_UPDATE : SOURCE_CREATE, error);
+
+	if (r < 0)
+		return r;
+	local = draft_create(filesystem, place, "", 0, exclusive, error);
+	if (local == NULL)
+		return -ENOSPC;
+	if (!replaces)
+		overlay_put(filesystem->overlay, directory, request->name, local);
+	r = reply_created(request, local);
+	local_unref(local);
+	return r;
+}
+
+static gboolean is_scratch_name(const char *name)
+{
+	return name[0] == '.' || name[0] == '#';
+}
+
+static int create_object(struct request *request, const struct place *place, const char *directory,
+	collection_wait wait, void *data, GError **error)
+{
+	struct filesystem *filesystem = request->filesystem;
+	pid_t group = process_group(request->thread);
+	struct process *process = group != 0 ? processes_get(filesystem->processes, group) : NULL;
+	gboolean replaces = removals_take(filesystem->removals, place, process);
+	g_autoptr(GError) unknown = NULL;
+	struct snapshot *snapshot = NULL;
+	int r;
+
+	process_unref(process);
+	if (replaces)
+		return create_draft(request, place, directory, TRUE, error);
+	r = cache_find(place->context->cache, place->resource, place->namespace, place->name, wait,
+		data, &snapshot, &unknown);
+	if (r == -EINPROGRESS)
+		return r;
+	if (r == 0 &&
+		removals_hide(filesystem->removals, place->context, place->resource, snapshot))
+		r = -ENOENT;
+	snapshot_unref(snapshot);
+	/* It came to be after the kernel looked: it looks again. */
+	if (r == 0)
+		return (request->flags & O_EXCL) != 0 ? -EEXIST : -ESTALE;
+	if (is_scratch_name(request->name))
+		return create_scratch(request, directory, error);
+	return create_draft(request, place, directory, FALSE, error);
+}
+
+int saving_create_run(struct request *request, collection_wait wait, void *data, GError **error)
+{
+	struct filesystem *filesystem = request->filesystem;
+	struct overlay_entry entry OVERLAY_ENTRY_CLEANUP = {0};
+	struct place place PLACE_CLEANUP = {0};
+	g_autofree char *directory = NULL;
+
+	if (!layout_holds_files(request->node))
+		return error_set(error, EPERM, "%s: no file can be made here", request->name);
+	if (request->node->key.context->read_only)
+		return -EROFS;
+	directory = place_directory(&request->node->key);
+	if (overlay_find(filesystem->overlay, directory, request->name, &entry))
+		return (request->flags & O_EXCL) != 0 ? -EEXIST : -ESTALE;
+	if (layout_object_place(request->node, request->name, &place))
+		return create_object(request, &place, directory, wait, data, error);
+	return create_scratch(request, directory, error);
+}
+
+/* FLUSH */
+
+/* One FLUSH of a draft: who still holds the file is asked first. */
+struct flush {
+	gint references;
+	struct draft *draft; /* held by the request's node */
+	struct local *local;
+	uint64_t generation;
+	pthread_mutex_t lock; /* guards all below */
+	gboolean asked;
+	gboolean answered;
+	gboolean interrupted;
+	enum process_answer answer;
+	collection_wait wait;
+	void *data;
+};
+
+static void flush_unref(void *pointer)
+{
+	struct flush *flush = pointer;
+
+	if (!g_atomic_int_dec_and_test(&flush->references))
+		return;
+	local_unref(flush->local);
+	pthread_mutex_destroy(&flush->lock);
+	g_free(flush);
+}
+
+static struct flush *flush_create(struct local *local, uint64_t generation)
+{
+	struct flush *flush = g_new0(struct flush, 1);
+
+	flush->references = 1;
+	flush->local = local_ref(local);
+	flush->draft = local->draft;
+	flush->generation = generation;
+	pthread_mutex_init(&flush->lock, NULL);
+	return flush;
+}
+
+static void on_answer(void *data, enum process_answer answer)
+{
+	struct flush *flush = data;
+	collection_wait wait;
+	void *wait_data;
+
+	pthread_mutex_lock(&flush->lock);
+	flush->answered = TRUE;
+	flush->answer = answer;
+	wait = flush->wait;
+	wait_data = flush->data;
+	flush->wait = NULL;
+	pthread_mutex_unlock(&flush->lock);
+	if (wait != NULL)
+		wait(wait_data);
+	flush_unref(flush);
+}
+
+/* -EINPROGRESS until it is known who holds the file. */
+static int ask(struct request *request, struct flush *flush, collection_wait wait, void *data)
+{
+	const struct handle *handle = handle_of(request->handle);
+	gboolean first;
+
+	pthread_mutex_lock(&flush->lock);
+	first = !flush->asked;
+	flush->asked = TRUE;
+	if (!flush->answered) {
+		flush->wait = wait;
+		flush->data = data;
+	}
+	if (flush->answered) {
+		pthread_mutex_unlock(&flush->lock);
+		return 0;
+	}
+	pthread_mutex_unlock(&flush->lock);
+	if (first) {
+		g_atomic_int_inc(&flush->references);
+		processes_ask(request->filesystem->processes, process_group(request->thread),
+			handle->group, flush->local->inode, on_answer, flush);
+	}
+	return -EINPROGRESS;
+}
+
+gboolean saving_interrupt(struct request *request)
+{
+	struct flush *flush = request->state;
+
+	if (flush == NULL)
+		return FALSE;
+	pthread_mutex_lock(&flush->lock);
+	flush->interrupted = TRUE;
+	pthread_mutex_unlock(&flush->lock);
+	draft_cancel(flush->draft);
+	return TRUE;
+}
+
+static gboolean was_interrupted(struct flush *flush)
+{
+	LOCK_GUARD(&flush->lock);
+
+	return flush->interrupted;
+}
+
+/* Sends the draft, unless the user gave up before anything was sent. */
+static int save(struct request *request, struct flush *flush, collection_wait wait, void *data)
+{
+	const struct handle *handle = handle_of(request->handle);
+
+	if (was_interrupted(flush))
+		draft_refuse(flush->draft, flush->generation, EINTR,
+			"the save was interrupted before it was sent");
+	return draft_save(flush->draft, handle != NULL ? handle->process : NULL, flush->generation,
+		wait, data);
+}
+
+static int reply_done(struct request *request, int r)
+{
+	if (r < 0)
+		return r;
+	fuse_reply_err(request->fuse, 0);
+	return 0;
+}
+
+/* The flush that belongs to the request, made on its first run; NULL: not of a draft. */
+static struct flush *flush_of(struct request *request)
+{
+	struct local *local =
+		request->node->key.kind == NODE_LOCAL ? request->node->key.local : NULL;
+	uint64_t generation;
+
+	if (local == NULL || local->draft == NULL)
+		return NULL;
+	if (request->state == NULL) {
+		draft_is_dirty(local->draft, &generation);
+		request->state = flush_create(local, generation);
+		request->state_free = flush_unref;
+	}
+	return request->state;
+}
+
+int saving_flush_run(struct request *request, collection_wait wait, void *data, GError **error)
+{
+	struct flush *flush = flush_of(request);
+	uint64_t generation;
+
+	if (flush == NULL || !handle_of(request->handle)->writes)
+		return reply_done(request, 0);
+	if (!draft_is_dirty(flush->draft, &generation))
+		return reply_done(request, save(request, flush, wait, data));
+	/* Shells close what they have only truncated. */
+	if (local_length(flush->local) == 0)
+		return reply_done(request, 0);
+	/* Parked first: the answer may take a while. */
+	if (wait == NULL || ask(request, flush, wait, data) < 0)
+		return -EINPROGRESS;
+	if (flush->answer == PROCESS_KILLED) {
+		draft_refuse(flush->draft, flush->generation, EINTR,
+			"its writer was killed before it was complete");
+		return reply_done(request, -EINTR);
+	}
+	/* A later FLUSH, FSYNC or RELEASE saves what somebody may still write to. */
+	if (flush->answer != PROCESS_LEFT)
+		return reply_done(request, 0);
+	return reply_done(request, save(request, flush, wait, data));
+}
+
+int saving_fsync_run(struct request *request, collection_wait wait, void *data, GError **error)
+{
+	struct flush *flush = flush_of(request);
+
+	if (flush == NULL)
+		return reply_done(request, 0);
+	return reply_done(request, save(request, flush, wait, data));
+}
+
+/* truncate(2) of a path: there is no FLUSH that would save it. */
+static int truncate_path(
+	struct request *request, struct flush *flush, collection_wait wait, void *data)
+{
+	uint64_t generation;
+	int r;
+
+	if (request->size == 0)
+		return -EINVAL;
+	if (!draft_is_dirty(flush->draft, &generation) && generation == 0) {
+		r = local_truncate(flush->local, request->size);
+		if (r < 0)
+			return r;
+		draft_is_dirty(flush->draft, &flush->generation);
+	}
+	return save(request, flush, wait, data);
+}
+
+int saving_truncate_run(struct request *request, collection_wait wait, void *data, GError **error)
+{
+	const struct node *node = request->node;
+	struct flush *flush = NULL;
+	struct stat stat;
+	guint handles = 0;
+	int r;
+
+	if (node->key.kind != NODE_LOCAL)
+		return begin_draft(request, error);
+	if (node->key.local->draft != NULL) {
+		LOCK_GUARD(&node->key.local->lock);
+
+		handles = node->key.local->draft->handles;
+	}
+	if (node->key.local->draft == NULL || handles > 0) {
+		r = local_truncate(node->key.local, request->size);
+	} else {
+		openings_end(request->filesystem->openings, request->thread);
+		flush = flush_of(request);
+		r = truncate_path(request, flush, wait, data);
+	}
+	if (r < 0)
+		return r;
+	attributes_fill(request->filesystem, node, &stat);
+	fuse_reply_attr(request->fuse, &stat, 0);
+	return 0;
+}
+
+/* RELEASE */
+
+static void save_rest(struct filesystem *filesystem, struct handle *handle)
+{
+	struct draft *draft = handle->local->draft;
+	uint64_t generation;
+
+	if (!draft_is_dirty(draft, &generation))
+		return;
+	if (local_length(handle->local) > 0) {
+		draft_save(draft, handle->process, generation, NULL, NULL);
+	} else {
+		g_autofree char *path = place_path(&draft->place);
+		g_autofree char *text = g_strdup_printf(
+			"%s: left empty by its writer: nothing never replaces an object", path);
+
+		journal_add(filesystem->journal, 0, text);
+	}
+}
+
+void saving_release(struct filesystem *filesystem, uint64_t number)
+{
+	struct handle *handle = handle_of(number);
+	struct draft *draft = handle->local->draft;
+
+	if (draft != NULL && handle->writes) {
+		save_rest(filesystem, handle);
+		draft_close(draft);
+	}
+	handle_free(handle);
+}
