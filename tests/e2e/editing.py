@@ -206,12 +206,12 @@ class Item:
 
 
 class Desk:
-    """A mount outside /tmp with a new namespace; options are the mount's."""
+    """A mount outside /tmp with a new namespace; arguments are the mount's options."""
 
     numbers = itertools.count(1)
 
-    def __init__(self, cluster, *arguments, **options):
-        self.cluster, self.arguments, self.options = cluster, arguments, options
+    def __init__(self, cluster, *arguments, kubeconfig=None):
+        self.cluster, self.arguments, self.kubeconfig = cluster, arguments, kubeconfig or cluster.kubeconfig
         self.api = cluster.api
         self.namespace = f"desk-{os.getpid()}-{next(self.numbers)}"
         self.folder = self.mount = self.audit = None
@@ -225,7 +225,7 @@ class Desk:
         try:
             self.audit = Audit(self.cluster)
             self.cluster.kubectl("create", "namespace", self.namespace)
-            self.mount = Mount(self.cluster.kubeconfig, self.folder, *self.arguments, **self.options).start()
+            self.mount = Mount(self.kubeconfig, self.folder, *self.arguments).start()
             self.mount.wait_for(lambda: self.directory().is_dir(), "the namespace is there")
         except BaseException:
             self._remove()
