@@ -105,6 +105,12 @@ static inline void document_append(
 }
 
 /*
+ * A copy of node (which may belong to another document) with all below it, key and text included;
+ * it has no sibling. NULL: over the limit.
+ */
+struct document_node *document_copy(struct document *document, const struct document_node *node);
+
+/*
  * Whether both are the same value: objects regardless of order, numbers when `kubectl -o json`
  * prints them alike (3 and 3.0; also 0 and -0.0). Key order costs n log n, depth costs no stack.
  */

@@ -5,7 +5,12 @@
 #include "cache/document_order.h"
 #include "cache/json_string.h"
 #include "cache/number.h"
+#include "cache/yaml_input.h"
 #include "client/error.h"
+#include "client/escape.h"
+
+/* Bytes of a key that a message quotes. */
+#define QUOTE_MAX 100
 
 /*
  * While a container is open its next is its parent, and its first is its last child, whose next is
@@ -18,6 +23,9 @@ struct parser {
 	struct document_node *container; /* the innermost open one, or NULL */
 	struct json_string key; /* of the value that comes next */
 	unsigned int depth;
+	bool strict; /* an equal key is an error */
+	bool complete; /* the root's end was met */
+	const struct document_node *duplicate; /* that error */
 };
 
 static inline void skip_space(struct parser *parser)
@@ -187,6 +195,17 @@ static inline void add_child(struct document_node *container, struct document_no
 	container->length++;
 }
 
+static int close_object(struct parser *parser, struct document_node *object)
+{
+	const struct document_node *duplicate = NULL;
+	int result = document_unique(parser->arena, object, &duplicate);
+
+	if (result < 0 || duplicate == NULL || !parser->strict)
+		return result;
+	parser->duplicate = duplicate;
+	return -EBADMSG;
+}
+
 /* Closes the innermost container, which is then an ordinary node. */
 static int close_container(struct parser *parser, struct document_node **ret_node)
 {
@@ -202,7 +221,7 @@ static int close_container(struct parser *parser, struct document_node **ret_nod
 		last->next = NULL;
 	}
 	*ret_node = node;
-	return node->type == DOCUMENT_OBJECT ? document_unique(parser->arena, node, NULL) : 0;
+	return node->type == DOCUMENT_OBJECT ? close_object(parser, node) : 0;
 }
 
 static int parse_key(struct parser *parser)
@@ -291,6 +310,7 @@ static int parse(struct parser *parser, struct document_node **ret_root)
 	}
 	if (result < 0)
 		return result;
+	parser->complete = true;
 	skip_space(parser);
 	return parser->at == parser->end ? 0 : -EBADMSG;
 }
@@ -310,7 +330,46 @@ static int fail(const struct parser *parser, const char *text, int result, GErro
 	return error_set(error, EFBIG, "JSON takes more memory than allowed, at byte %zu", offset);
 }
 
-int json_parse(struct document *document, const char *text, size_t length,
+/* Where the second of two equal keys stands; when it had to be decoded, where the object ends. */
+static const char *find_duplicate(const struct parser *parser, const char *text)
+{
+	const char *key = parser->duplicate->key;
+
+	return key > text && key < parser->end ? key - 1 : parser->at - 1;
+}
+
+static int fail_duplicate(const struct parser *parser, size_t line, size_t column, GError **error)
+{
+	g_autofree char *key =
+		escape_start(parser->duplicate->key, parser->duplicate->key_length, QUOTE_MAX);
+
+	return error_set(error, EINVAL, "line %zu, column %zu: the object has the key \"%s\" twice",
+		line, column, key);
+}
+
+static int fail_strict(const struct parser *parser, const char *text, int result, GError **error)
+{
+	const struct yaml_input input = {text, (size_t)(parser->end - text)};
+	const char *at = parser->duplicate != NULL ? find_duplicate(parser, text) : parser->at;
+	const char *problem = "malformed JSON";
+	size_t line, column;
+
+	yaml_input_position(&input, (size_t)(at - text), &line, &column);
+	if (parser->duplicate != NULL)
+		return fail_duplicate(parser, line + 1, column + 1, error);
+	if (parser->depth > DOCUMENT_DEPTH_MAX)
+		problem = "nested too deep";
+	else if (result == -EFBIG)
+		problem = "the document takes more memory than allowed";
+	else if (parser->complete)
+		problem = "something follows the end of the JSON value";
+	else if (at == parser->end)
+		problem = "JSON ends early";
+	return error_set(error, result == -EFBIG ? EFBIG : EINVAL, "line %zu, column %zu: %s",
+		line + 1, column + 1, problem);
+}
+
+static int parse_text(struct document *document, const char *text, size_t length, bool strict,
 	struct document_node **ret_root, GError **error)
 {
 	const char *begin = length > 0 ? text : "";
@@ -318,6 +377,7 @@ int json_parse(struct document *document, const char *text, size_t length,
 		.arena = &document->arena,
 		.at = begin,
 		.end = begin + length,
+		.strict = strict,
 	};
 	struct document_node *root = NULL;
 	int result;
@@ -325,8 +385,22 @@ int json_parse(struct document *document, const char *text, size_t length,
 	if (length > G_MAXINT32)
 		return error_set(error, EFBIG, "JSON of %zu bytes is too long", length);
 	result = parse(&parser, &root);
-	if (result < 0)
-		return fail(&parser, begin, result, error);
+	if (result < 0) {
+		return strict ? fail_strict(&parser, begin, result, error)
+			      : fail(&parser, begin, result, error);
+	}
 	*ret_root = root;
 	return 0;
+}
+
+int json_parse(struct document *document, const char *text, size_t length,
+	struct document_node **ret_root, GError **error)
+{
+	return parse_text(document, text, length, false, ret_root, error);
+}
+
+int json_parse_strict(struct document *document, const char *text, size_t length,
+	struct document_node **ret_root, GError **error)
+{
+	return parse_text(document, text, length, true, ret_root, error);
 }

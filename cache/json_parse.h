@@ -21,3 +21,11 @@
  */
 int json_parse(struct document *document, const char *text, size_t length,
 	struct document_node **ret_root, GError **error);
+
+/*
+ * The same of what a person wrote: an equal key is an error, too, and a message begins with
+ * "line L, column C:", both from 1, columns in characters. It names the key that is there twice and
+ * holds nothing else of the text. -EINVAL takes the place of -EBADMSG.
+ */
+int json_parse_strict(struct document *document, const char *text, size_t length,
+	struct document_node **ret_root, GError **error);

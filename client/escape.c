@@ -39,6 +39,18 @@ char *escape_text(const char *text, gssize length)
 	return g_string_free(line, FALSE);
 }
 
+char *escape_start(const char *text, size_t length, size_t max)
+{
+	g_autofree char *start = NULL;
+
+	if (length <= max)
+		return escape_text(text, (gssize)length);
+	while (max > 0 && ((unsigned char)text[max] & 0xC0) == 0x80)
+		max--;
+	start = escape_text(text, (gssize)max);
+	return g_strconcat(start, "...", NULL);
+}
+
 char *escape_lines(const char *text)
 {
 	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);

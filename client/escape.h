@@ -13,5 +13,11 @@
  */
 char *escape_text(const char *text, gssize length);
 
+/*
+ * The same of a text that may be long: of its first max bytes, cut between characters, with "..."
+ * behind them when that is not all. length is in bytes.
+ */
+char *escape_start(const char *text, size_t length, size_t max);
+
 /* The same for text of several lines: trimmed and joined with "; ", empty ones left out. */
 char *escape_lines(const char *text);

@@ -15,7 +15,7 @@
 #define SETTLE_MS 2000
 
 struct local *draft_create(struct filesystem *filesystem, const struct place *place,
-	const char *text, size_t length, gboolean exclusive, GError **error)
+	const char *uid, const char *text, size_t length, gboolean exclusive, GError **error)
 {
 	struct local *local =
 		local_create(&filesystem->usage, attributes_mode_of_draft(place->resource),
@@ -31,6 +31,7 @@ struct local *draft_create(struct filesystem *filesystem, const struct place *pl
 	draft->filesystem = filesystem;
 	draft->local = local;
 	place_copy(&draft->place, place);
+	draft->uid = g_strdup(uid);
 	draft->exclusive = exclusive;
 	draft->waiters = g_array_new(FALSE, FALSE, sizeof(struct draft_waiter));
 	local->draft = draft;
@@ -48,6 +49,7 @@ void draft_free(struct draft *draft)
 		return;
 	place_finish(&draft->place);
 	process_unref(draft->writer);
+	g_free(draft->uid);
 	commit_unref(draft->commit);
 	g_clear_pointer(&draft->sent, g_bytes_unref);
 	g_array_unref(draft->waiters);
@@ -161,7 +163,8 @@ static void succeed(struct draft *draft, const struct commit_outcome *outcome)
 {
 	struct filesystem *filesystem = draft->filesystem;
 
-	lineages_remember(filesystem->lineages, draft->writer, &draft->place, draft->sent, FALSE);
+	lineages_remember(
+		filesystem->lineages, draft->writer, &draft->place, draft->sent, outcome->snapshot);
 	rejection_clear(filesystem, &draft->place);
 	if (draft->place.context->dry_run && outcome->snapshot != NULL)
 		previews_put(filesystem->previews, &draft->place, outcome->snapshot);
@@ -172,8 +175,7 @@ static void fail(struct draft *draft, const struct commit_outcome *outcome)
 	struct filesystem *filesystem = draft->filesystem;
 
 	if (outcome->uncertain)
-		lineages_remember(
-			filesystem->lineages, draft->writer, &draft->place, draft->sent, TRUE);
+		lineages_doubt(filesystem->lineages, draft->writer, &draft->place);
 	rejection_keep(filesystem, &draft->place, draft->sent, outcome->errnum, outcome->message,
 		outcome->reasons);
 }
@@ -202,25 +204,26 @@ static void begin(struct draft *draft)
 {
 	struct filesystem *filesystem = draft->filesystem;
 	const struct place *place = &draft->place;
-	gboolean uncertain;
-	g_autoptr(GBytes) lineage =
-		lineages_find(filesystem->lineages, draft->writer, place, &uncertain);
+	struct lineage lineage LINEAGE_CLEANUP = {0};
 	g_autoptr(GBytes) text = rejection_strip(draft->sent);
-	const struct commit_request request = {
+	struct commit_request request = {
 		.resource = place->resource,
 		.namespace = place->namespace,
 		.name = place->name,
 		.subresource = place_subresource(place),
 		.text = text,
 		.json = place->format == NODE_JSON,
-		.lineage = lineage,
-		.uncertain = uncertain,
+		.uid = draft->uid,
 		.exclusive = draft->exclusive,
 		.dry_run = place->context->dry_run,
 	};
 	struct commit *commit;
 	gboolean cancel;
 
+	lineages_find(filesystem->lineages, draft->writer, place, &lineage);
+	request.lineage = lineage.text;
+	request.stored = lineage.stored;
+	request.uncertain = lineage.uncertain;
 	filesystem_saves(filesystem, 1);
 	commit =
 		commit_save(place->context->cache, &request, on_committed, local_ref(draft->local));

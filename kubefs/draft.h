@@ -16,6 +16,7 @@ struct draft {
 	struct filesystem *filesystem;
 	struct local *local; /* whose draft this is; borrowed */
 	struct place place; /* fixed */
+	char *uid; /* of the object that was opened, or NULL; fixed */
 	gboolean exclusive; /* made with O_EXCL: there must be no such object; fixed */
 	/* Guarded by local->lock. */
 	uint64_t attempted; /* the generation that was sent last */
@@ -38,11 +39,11 @@ struct draft_waiter {
 };
 
 /*
- * A draft with that text to begin with. Returns a reference to its file, or NULL with error set
- * when there are too many. Any thread.
+ * A draft with that text to begin with; uid is the opened object's, or NULL. Returns a reference to
+ * its file, or NULL with error set when there are too many. Any thread.
  */
 struct local *draft_create(struct filesystem *filesystem, const struct place *place,
-	const char *text, size_t length, gboolean exclusive, GError **error);
+	const char *uid, const char *text, size_t length, gboolean exclusive, GError **error);
 void draft_free(struct draft *draft); /* local_unref's; NULL is fine */
 
 /*

@@ -2,16 +2,15 @@
 
 #include "client/lock.h"
 
-struct lineage {
+struct entry {
 	struct process *process;
 	struct place place;
-	GBytes *text;
-	gboolean uncertain;
+	struct lineage lineage;
 };
 
 struct lineages {
 	pthread_mutex_t lock;
-	GQueue all; /* of struct lineage *, oldest first */
+	GQueue all; /* of struct entry *, oldest first */
 	size_t bytes;
 };
 
@@ -23,21 +22,27 @@ struct lineages *lineages_create(void)
 	return lineages;
 }
 
-static void lineage_free(void *pointer)
+void lineage_finish(struct lineage *lineage)
 {
-	struct lineage *lineage = pointer;
+	g_clear_pointer(&lineage->text, g_bytes_unref);
+	lineage->stored = snapshot_unref(lineage->stored);
+}
 
-	process_unref(lineage->process);
-	place_finish(&lineage->place);
-	g_bytes_unref(lineage->text);
-	g_free(lineage);
+static void entry_free(void *pointer)
+{
+	struct entry *entry = pointer;
+
+	process_unref(entry->process);
+	place_finish(&entry->place);
+	lineage_finish(&entry->lineage);
+	g_free(entry);
 }
 
 void lineages_destroy(struct lineages *lineages)
 {
 	if (lineages == NULL)
 		return;
-	g_queue_clear_full(&lineages->all, lineage_free);
+	g_queue_clear_full(&lineages->all, entry_free);
 	pthread_mutex_destroy(&lineages->lock);
 	g_free(lineages);
 }
@@ -47,30 +52,47 @@ static GList *find(
 	struct lineages *lineages, const struct process *process, const struct place *place)
 {
 	for (GList *link = lineages->all.head; link != NULL; link = link->next) {
-		const struct lineage *lineage = link->data;
+		const struct entry *entry = link->data;
 
-		if (process_same(lineage->process, process) && lineage->place.kind == place->kind &&
-			place_same_object(&lineage->place, place))
+		if (process_same(entry->process, process) && entry->place.kind == place->kind &&
+			place_same_object(&entry->place, place))
 			return link;
 	}
 	return NULL;
 }
 
+static size_t bytes_of(const struct entry *entry)
+{
+	return entry->lineage.text != NULL ? g_bytes_get_size(entry->lineage.text) : 0;
+}
+
 /* Under the lock. */
 static void drop(struct lineages *lineages, GList *link)
 {
-	struct lineage *lineage = link->data;
-
-	lineages->bytes -= g_bytes_get_size(lineage->text);
-	lineage_free(lineage);
+	lineages->bytes -= bytes_of(link->data);
+	entry_free(link->data);
 	g_queue_delete_link(&lineages->all, link);
 }
 
+/* Under the lock. */
+static void add(struct lineages *lineages, struct process *process, const struct place *place,
+	const struct lineage *lineage)
+{
+	struct entry *entry = g_new0(struct entry, 1);
+
+	entry->process = process_ref(process);
+	place_copy(&entry->place, place);
+	entry->lineage = *lineage;
+	g_queue_push_tail(&lineages->all, entry);
+	lineages->bytes += bytes_of(entry);
+	while (lineages->all.length > LINEAGES_MAX || lineages->bytes > LINEAGES_BYTES_MAX)
+		drop(lineages, lineages->all.head);
+}
+
 void lineages_remember(struct lineages *lineages, struct process *process,
-	const struct place *place, GBytes *text, gboolean uncertain)
+	const struct place *place, GBytes *text, struct snapshot *stored)
 {
 	LOCK_GUARD(&lineages->lock);
-	struct lineage *lineage;
 	GList *known;
 
 	if (process == NULL)
@@ -78,24 +100,41 @@ void lineages_remember(struct lineages *lineages, struct process *process,
 	known = find(lineages, process, place);
 	if (known != NULL)
 		drop(lineages, known);
-	lineage = g_new0(struct lineage, 1);
-	lineage->process = process_ref(process);
-	place_copy(&lineage->place, place);
-	lineage->text = g_bytes_ref(text);
-	lineage->uncertain = uncertain;
-	g_queue_push_tail(&lineages->all, lineage);
-	lineages->bytes += g_bytes_get_size(text);
-	while (lineages->all.length > LINEAGES_MAX || lineages->bytes > LINEAGES_BYTES_MAX)
-		drop(lineages, lineages->all.head);
+	add(lineages, process, place,
+		&(struct lineage){
+			.text = g_bytes_ref(text),
+			.stored = stored != NULL ? snapshot_ref(stored) : NULL,
+		});
 }
 
-GBytes *lineages_find(struct lineages *lineages, const struct process *process,
-	const struct place *place, gboolean *ret_uncertain)
+void lineages_doubt(struct lineages *lineages, struct process *process, const struct place *place)
+{
+	LOCK_GUARD(&lineages->lock);
+	GList *known;
+
+	if (process == NULL)
+		return;
+	known = find(lineages, process, place);
+	if (known != NULL)
+		((struct entry *)known->data)->lineage.uncertain = TRUE;
+	else
+		add(lineages, process, place, &(struct lineage){.uncertain = TRUE});
+}
+
+void lineages_find(struct lineages *lineages, const struct process *process,
+	const struct place *place, struct lineage *ret)
 {
 	LOCK_GUARD(&lineages->lock);
 	GList *link = find(lineages, process, place);
-	const struct lineage *lineage = link != NULL ? link->data : NULL;
+	const struct lineage *lineage;
 
-	*ret_uncertain = lineage != NULL && lineage->uncertain;
-	return lineage != NULL ? g_bytes_ref(lineage->text) : NULL;
+	*ret = (struct lineage){0};
+	if (link == NULL)
+		return;
+	lineage = &((const struct entry *)link->data)->lineage;
+	*ret = *lineage;
+	if (ret->text != NULL)
+		g_bytes_ref(ret->text);
+	if (ret->stored != NULL)
+		snapshot_ref(ret->stored);
 }

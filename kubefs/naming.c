@@ -301,8 +301,8 @@ static struct local *begin_save(
 			request->name);
 		return NULL;
 	}
-	draft = draft_create(filesystem, place, "", 0,
-		is_new && (request->flags & RENAME_NOREPLACE) != 0, error);
+	draft = draft_create(filesystem, place, to->snapshot != NULL ? to->snapshot->uid : NULL, "",
+		0, is_new && (request->flags & RENAME_NOREPLACE) != 0, error);
 	if (draft == NULL)
 		return NULL;
 	if (local_write(draft, bytes, length, 0) < 0) {

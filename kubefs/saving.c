@@ -126,7 +126,9 @@ static int begin_draft(struct request *request, GError **error)
 	if (r < 0)
 		return r;
 	text = node_text(node, &length);
-	local = draft_create(filesystem, &place, text, length, FALSE, error);
+	local = draft_create(filesystem, &place,
+		node->key.snapshot != NULL ? node->key.snapshot->uid : NULL, text, length, FALSE,
+		error);
 	if (local == NULL)
 		return -ENOSPC;
 	directory = node->key.kind == NODE_REJECTED ? rejection_locate(&place, &name)
@@ -199,7 +201,7 @@ static int create_draft(struct request *request, const struct place *place, cons
 
 	if (r < 0)
 		return r;
-	local = draft_create(filesystem, place, "", 0, exclusive, error);
+	local = draft_create(filesystem, place, NULL, "", 0, exclusive, error);
 	if (local == NULL)
 		return -ENOSPC;
 	if (!replaces)

@@ -683,6 +683,19 @@ START_TEST (test_escape) {
 }
 END_TEST
 
+START_TEST (test_escape_start) {
+	g_autofree char *whole = escape_start("a\nb", 3, 3);
+	g_autofree char *cut = escape_start("a\nbc", 4, 2);
+	g_autofree char *between = escape_start("a\xe4\xb8\x96", 4, 3);
+	g_autofree char *none = escape_start("\xc3\xa4", 2, 1);
+
+	ck_assert_str_eq(whole, "a\\x0Ab");
+	ck_assert_str_eq(cut, "a\\x0A...");
+	ck_assert_str_eq(between, "a...");
+	ck_assert_str_eq(none, "...");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("credentials");
@@ -717,6 +730,7 @@ int main(void)
 	tcase_add_loop_test(tests, test_base64, 0, G_N_ELEMENTS(encoded));
 	tcase_add_loop_test(tests, test_timestamp, 0, G_N_ELEMENTS(timestamps));
 	tcase_add_test(tests, test_escape);
+	tcase_add_test(tests, test_escape_start);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -113,6 +113,34 @@ START_TEST (equality) {
 }
 END_TEST
 
+START_TEST (copies) {
+	DOCUMENT_CLEANUP struct document *to = document_create(0, LIMIT);
+	DOCUMENT_CLEANUP struct document *small = document_create(0, 10000);
+	DOCUMENT_CLEANUP struct document *unchanged = document_create(0, LIMIT);
+	struct document *from = document_create(0, LIMIT);
+	g_autofree char *text = g_strdup(
+		"{\"a\":[1,-2.5,[],{}],\"b\":{\"c\":\"d\\n\",\"\":[[true],false]},\"e\":null}");
+	struct document_node *wanted = parse(unchanged, text);
+	g_autofree char *same = g_strdup(text);
+	struct document_node *root = parse(from, same);
+	struct document_node *copy = document_copy(to, root);
+	struct document_node *member = document_copy(to, document_get(root, "b"));
+	g_autoptr(GString) deep = g_string_new(NULL);
+
+	for (int i = 0; i < 1000; i++)
+		g_string_append_c(deep, '[');
+	for (int i = 0; i < 1000; i++)
+		g_string_append_c(deep, ']');
+	ck_assert_ptr_null(document_copy(small, parse(from, deep->str)));
+	memset(same, 'x', strlen(same));
+	document_destroy(from);
+	ck_assert(document_equal(copy, wanted));
+	ck_assert(document_equal(member, document_get(wanted, "b")));
+	ck_assert_ptr_null(member->next);
+	ck_assert_mem_eq(member->key, "b", 1);
+}
+END_TEST
+
 START_TEST (reuse_allocates_nothing) {
 	DOCUMENT_CLEANUP struct document *document = document_create(1 << 20, LIMIT);
 	g_autoptr(GString) text = g_string_new("[");
@@ -209,6 +237,7 @@ int main(void)
 	tcase_add_test(tcase, removal);
 	tcase_add_test(tcase, setting);
 	tcase_add_test(tcase, equality);
+	tcase_add_test(tcase, copies);
 	tcase_add_test(tcase, reuse_allocates_nothing);
 	tcase_add_test(tcase, reset_gives_back);
 	tcase_add_test(tcase, limit);

@@ -307,6 +307,50 @@ START_TEST (limits) {
 }
 END_TEST
 
+static void refuse_strict(const char *text, int errnum, const char *message)
+{
+	DOCUMENT_CLEANUP struct document *document = document_create(0, 100000);
+	struct document_node *root = NULL;
+	g_autoptr(GError) error = NULL;
+
+	ck_assert_int_eq(json_parse_strict(document, text, strlen(text), &root, &error), -errnum);
+	ck_assert_ptr_null(root);
+	ck_assert_int_eq(error->code, errnum);
+	if (message != NULL)
+		ck_assert_str_eq(error->message, message);
+}
+
+START_TEST (strict) {
+	DOCUMENT_CLEANUP struct document *document = document_create(0, 100000);
+	g_autoptr(GString) text = g_string_new("{");
+	struct document_node *root = NULL;
+
+	ck_assert_int_eq(json_parse_strict(document,
+				 "{\"a\":{\"a\":1},\"b\":[{\"a\":1},"
+				 "{\"a\":1}]}",
+				 35, &root, NULL),
+		0);
+	ck_assert_uint_eq(root->length, 2);
+	refuse_strict("{\n\t\"a\":1,\"b\":2,\"a\":3}", EINVAL,
+		"line 2, column 14: the object has the key \"a\" twice");
+	refuse_strict("[{\"\xc3\xa4\":{},\"\\u00e4\" : {}}]", EINVAL,
+		"line 1, column 23: the object has the key \"\xc3\xa4\" twice");
+	refuse_strict("", EINVAL, "line 1, column 1: JSON ends early");
+	refuse_strict("[1,\n2", EINVAL, "line 2, column 2: JSON ends early");
+	refuse_strict("[1,\n 2.]", EINVAL, "line 2, column 4: malformed JSON");
+	refuse_strict(
+		"1 2", EINVAL, "line 1, column 3: something follows the end of the JSON value");
+	for (int i = 0; i < 500; i++)
+		g_string_append_printf(text, "\"k%d\":\n0,", i * 7919 % 499);
+	g_string_append(text, "\"x\":0}");
+	refuse_strict(text->str, EINVAL, "line 500, column 3: the object has the key \"k0\" twice");
+	g_string_assign(text, "[");
+	for (int i = 0; i < 5000; i++)
+		g_string_append(text, "0,");
+	refuse_strict(text->str, EFBIG, NULL);
+}
+END_TEST
+
 START_TEST (kubectl_style) {
 	static const char text[] = "{\"kind\":\"Pod\",\"a\":[],\"b\":{},\"c\":[1,{\"d\":\"<\"}]}";
 	g_autofree char *got = convert(text, sizeof(text) - 1, JSON_KUBECTL);
@@ -365,6 +409,7 @@ int main(void)
 	tcase_add_test(tcase, no_locale);
 	tcase_add_test(tcase, depth);
 	tcase_add_test(tcase, limits);
+	tcase_add_test(tcase, strict);
 	tcase_add_test(tcase, kubectl_style);
 	tcase_add_test(tcase, many_keys_in_order);
 	srunner_run_all(runner, CK_NORMAL);
