@@ -169,7 +169,7 @@ def micro(file, edit, home):
     with Terminal(["micro", "-clipboard", "internal", file.name], home, cwd=file.parent) as terminal:
         terminal.wait_for(on_a_line(edit.old))
         terminal.press("C-e")
-        terminal.wait_for(r"(?m)^> ")
+        terminal.wait_for(r"(?m)^>")
         terminal.say(f"replaceall '{edit.old}' '{edit.new}'")
         terminal.wait_for(r"Replaced \d+ occurrence")
         edit.meanwhile()

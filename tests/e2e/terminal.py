@@ -116,7 +116,9 @@ class Terminal:
     # What a person sees
 
     def screen(self):
-        return self.tmux("capture-pane", "-p", "-J")
+        """Its lines, but for blank ones."""
+        lines = map(str.rstrip, self.tmux("capture-pane", "-p", "-J").splitlines())
+        return "".join(f"{line}\n" for line in lines if line.strip("~"))
 
     def wait_for(self, *patterns, timeout=SECONDS):
         """The first of these regular expressions that the screen shows, as a match."""
