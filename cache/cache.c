@@ -81,6 +81,14 @@ static void on_problem(void *data, const char *text)
 	cache->options.handlers->problem(cache->options.data, cache, text);
 }
 
+/* What the server wants to be known (KEP-1693: deprecations and the like). */
+static void on_warning(void *data, const char *text)
+{
+	g_autofree char *line = g_strconcat("warning: ", text, NULL);
+
+	on_problem(data, line);
+}
+
 static const struct collection_handlers collection_handlers = {
 	.changed = on_object_changed,
 	.unwatched = on_unwatched,
@@ -251,6 +259,8 @@ struct cache *cache_create(const struct cache_options *options)
 	pthread_mutex_lock(&cache->lock);
 	schedule_sweep(cache);
 	pthread_mutex_unlock(&cache->lock);
+	/* Until the source is destroyed, which waits for whoever is being told. */
+	options->source->ops->on_warning(options->source, on_warning, cache);
 	/* Their handlers use each other: not before all of them are there. */
 	health_start(cache->health);
 	discovery_start(cache->discovery);

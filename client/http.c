@@ -226,7 +226,7 @@ static struct http_exchange *exchange_create(
 	exchange->lane = request->lane;
 	exchange->timeout = request->timeout;
 	exchange->idle_timeout = request->idle_timeout;
-	exchange->repeatable = request->repeatable;
+	exchange->repeat = request->repeat;
 	return exchange;
 }
 

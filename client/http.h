@@ -7,7 +7,7 @@
  * those that begin with curl/ or Go-http-client); gzip, but not within one machine; redirects never
  * followed; a 401 refreshes the credential and repeats once (protocol.md 23-26); 429 and 5xx are
  * repeated only as Retry-After says (at most 30 s each, and within http_request.timeout), at most
- * HTTP_RETRIES_MAX times and only when http_request.repeatable; a refused or timed-out connect
+ * HTTP_RETRIES_MAX times and only as http_request.repeat allows; a refused or timed-out connect
  * moves on to the next server URL, and the one that works is kept; a connect takes at most 10 s.
  *
  * Dead connections (protocol.md 15): a peer that vanished is noticed within 30 s by TCP keepalive
@@ -42,6 +42,18 @@ enum http_lane {
 	HTTP_LANE_COUNT,
 };
 
+/* After what a request may be sent again (protocol.md 14). */
+enum http_repeat {
+	HTTP_REPEAT_NEVER,
+	/*
+	 * After an answer that says that nothing was done and when to come back: 429, or 503 with
+	 * Retry-After. For writes.
+	 */
+	HTTP_REPEAT_REFUSED,
+	/* After any 429 or 5xx with Retry-After, and after a lost connection. */
+	HTTP_REPEAT_ALWAYS,
+};
+
 struct http_request {
 	const char *method; /* "GET", "PUT", ... */
 	const char *path; /* with its query, begins with '/', already escaped */
@@ -54,11 +66,11 @@ struct http_request {
 	unsigned int idle_timeout; /* milliseconds without a byte once started, ends it with
 				      ETIMEDOUT; 0: none */
 	/*
-	 * May be sent again after 429, 5xx or a lost connection. What may not ends with EIO when a
-	 * connection is lost under it, also when libcurl alone would know that a repeat is safe
-	 * (REFUSED_STREAM, GOAWAY); http_result.connected says whether it may have arrived.
+	 * All but HTTP_REPEAT_ALWAYS ends with EIO when a connection is lost under it, also when
+	 * libcurl alone would know that a repeat is safe (REFUSED_STREAM, GOAWAY);
+	 * http_result.unanswered says whether it may have arrived.
 	 */
-	gboolean repeatable;
+	enum http_repeat repeat;
 };
 
 /* The head of a 2xx response. Strings are valid during the call. */
@@ -81,6 +93,11 @@ struct http_result {
 	cJSON *status_object; /* the decoded Status body of a failed request, or NULL; borrowed */
 	unsigned int retry_after; /* milliseconds the server asked to wait, or 0 */
 	gboolean connected; /* a connection was established: FALSE says that nothing was sent */
+	/*
+	 * The last sending began, and no head of an answer came: nobody knows whether it arrived.
+	 * With FALSE, status says what became of it, and 0 that nothing of it was sent.
+	 */
+	gboolean unanswered;
 };
 
 /*

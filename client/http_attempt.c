@@ -25,6 +25,7 @@ static void end(struct http_exchange *exchange, const struct http_result *result
 	struct http_result told = *result;
 
 	told.connected = exchange->connected;
+	told.unanswered = exchange->response.sent && !exchange->response.complete;
 	if (told.reason == NULL)
 		told.reason = "";
 	if (exchange->state == HTTP_STATE_RUNNING)
@@ -45,6 +46,7 @@ static void end_with_errnum(struct http_exchange *exchange, int errnum, const ch
 	struct http_result result = {.errnum = errnum, .message = message};
 
 	result.status = exchange->response.status;
+	result.retry_after = exchange->response.retry_after;
 	end(exchange, &result);
 }
 
@@ -214,8 +216,8 @@ static void transfer_failed(struct http_exchange *exchange)
 {
 	if (move_on(exchange))
 		return;
-	if (is_lost(exchange) && exchange->repeatable && !exchange->head_delivered &&
-		exchange->lost < LOST_REPEATS_MAX) {
+	if (is_lost(exchange) && exchange->repeat == HTTP_REPEAT_ALWAYS &&
+		!exchange->head_delivered && exchange->lost < LOST_REPEATS_MAX) {
 		exchange->lost++;
 		attempt(exchange);
 		return;
@@ -275,18 +277,28 @@ static gboolean authorize_again(struct http_exchange *exchange)
 	return TRUE;
 }
 
+static gboolean may_repeat(enum http_repeat repeat, int status)
+{
+	switch (repeat) {
+	case HTTP_REPEAT_REFUSED:
+		return status == 429 || status == 503;
+	case HTTP_REPEAT_ALWAYS:
+		return status == 429 || status >= 500;
+	default:
+		return FALSE;
+	}
+}
+
 /* 429 or 5xx: TRUE when the request is sent again after the time that the server asks for. */
 static gboolean retry_later(struct http_exchange *exchange, unsigned int retry_after)
 {
-	int status = exchange->response.status;
-
-	if ((status != 429 && status < 500) || retry_after == 0 ||
-		retry_after > RETRY_AFTER_MILLISECONDS_MAX || !exchange->repeatable ||
-		exchange->retries >= HTTP_RETRIES_MAX)
+	if (!may_repeat(exchange->repeat, exchange->response.status) || retry_after == 0 ||
+		retry_after > RETRY_AFTER_MILLISECONDS_MAX || exchange->retries >= HTTP_RETRIES_MAX)
 		return FALSE;
 	if (exchange->deadline != 0 && loop_now() + retry_after >= exchange->deadline)
 		return FALSE;
 	exchange->retries++;
+	exchange->response.retry_after = retry_after;
 	exchange->state = HTTP_STATE_RETRY;
 	exchange->retry_timer =
 		loop_timer_add(exchange->loop, retry_after, NULL, on_retry, exchange);

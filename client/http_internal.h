@@ -76,7 +76,7 @@ struct http_exchange {
 	enum http_lane lane;
 	unsigned int timeout;
 	unsigned int idle_timeout;
-	gboolean repeatable;
+	enum http_repeat repeat;
 
 	enum http_state state;
 	uint64_t deadline; /* loop_now() at which timeout is over; 0: none */

@@ -1,8 +1,10 @@
 #include "client/kubernetes.h"
 
 #include "client/kubernetes_call.h"
+#include "client/kubernetes_change.h"
 #include "client/kubernetes_discover.h"
 #include "client/kubernetes_fetch.h"
+#include "client/kubernetes_get_at.h"
 #include "client/kubernetes_list.h"
 #include "client/kubernetes_watch.h"
 
@@ -40,6 +42,14 @@ static const char *where(struct source *source)
 	return url;
 }
 
+static void on_warning(
+	struct source *source, void (*warning)(void *data, const char *text), void *data)
+{
+	struct kubernetes *kubernetes = (struct kubernetes *)source;
+
+	kubernetes_warnings_listen(&kubernetes->warnings, warning, data);
+}
+
 static const struct source_ops kubernetes_ops = {
 	.destroy = destroy,
 	.ping = kubernetes_ping,
@@ -47,6 +57,10 @@ static const struct source_ops kubernetes_ops = {
 	.list = kubernetes_list,
 	.watch = kubernetes_watch,
 	.get = kubernetes_get,
+	.get_at = kubernetes_get_at,
+	.change = kubernetes_change,
+	.schema = kubernetes_schema,
+	.on_warning = on_warning,
 	.rules = kubernetes_rules,
 	.has_watch_list = has_watch_list,
 	.where = where,
@@ -59,6 +73,7 @@ struct source *kubernetes_source_create(struct http_client *http)
 	kubernetes->source.ops = &kubernetes_ops;
 	kubernetes->references = 1;
 	pthread_mutex_init(&kubernetes->lock, NULL);
+	kubernetes_warnings_init(&kubernetes->warnings);
 	kubernetes->http = http;
 	return &kubernetes->source;
 }

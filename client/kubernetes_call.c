@@ -16,6 +16,7 @@ struct kubernetes *kubernetes_ref(struct kubernetes *kubernetes)
 struct kubernetes *kubernetes_unref(struct kubernetes *kubernetes)
 {
 	if (kubernetes != NULL && g_atomic_int_dec_and_test(&kubernetes->references)) {
+		kubernetes_warnings_finish(&kubernetes->warnings);
 		pthread_mutex_destroy(&kubernetes->lock);
 		g_free(kubernetes);
 	}
@@ -180,6 +181,13 @@ static void on_body(void *data, const char *bytes, size_t length)
 		call->ops->body(call, bytes, length);
 }
 
+static void on_warning(void *data, const char *text)
+{
+	struct kubernetes_call *call = data;
+
+	kubernetes_warnings_tell(&call->kubernetes->warnings, call->warn, text);
+}
+
 static void on_done(void *data, const struct http_result *http)
 {
 	struct kubernetes_call *call = data;
@@ -196,6 +204,7 @@ static void on_done(void *data, const struct http_result *http)
 	pthread_mutex_lock(&call->kubernetes->lock);
 	call->exchange = http_exchange_unref(call->exchange);
 	pthread_mutex_unlock(&call->kubernetes->lock);
+	call->http = http;
 	if (http->errnum == 0 && call->failure.error == NULL)
 		call->ops->end(call, &call->failure.error);
 	if (call->failure.error != NULL)
@@ -207,6 +216,7 @@ static void on_done(void *data, const struct http_result *http)
 static const struct http_handlers http_handlers = {
 	.head = on_head,
 	.body = on_body,
+	.warning = on_warning,
 	.done = on_done,
 };
 

@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "client/http.h"
+#include "client/kubernetes_warning.h"
 #include "client/source.h"
 #include "client/source_call.h"
 
@@ -22,6 +23,7 @@ struct kubernetes {
 	struct source source;
 	gint references; /* the owner's and one a call */
 	gint minor; /* of the server's version 1.minor; 0 while unknown; atomic */
+	struct kubernetes_warnings warnings;
 	pthread_mutex_t lock;
 	struct http_client *http; /* guarded by lock; NULL once destroyed */
 };
@@ -61,7 +63,10 @@ struct kubernetes_call {
 	const struct kubernetes_call_ops *ops;
 	struct kubernetes *kubernetes;
 	struct strand *strand;
+	enum kubernetes_warn warn; /* how Warning headers are told; set before the start */
 	char *what; /* the request under way, for messages */
+	/* Within ops->done: the exchange that is over, NULL when none was begun. */
+	const struct http_result *http;
 	struct kubernetes_failure failure; /* on the strand only */
 	/* Guarded by kubernetes->lock. */
 	struct http_exchange *exchange;

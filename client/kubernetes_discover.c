@@ -105,8 +105,7 @@ static void finish(struct discover *discover)
 	source_call_unref(&discover->call);
 }
 
-static void on_fetched(void *data, const struct source_result *result, struct json_text json,
-	const char *content_type);
+static void on_fetched(void *data, const struct kubernetes_fetched *fetched);
 
 /* Takes over part. */
 static void begin_fetch(struct part *part, const char *path, unsigned int timeout)
@@ -117,11 +116,11 @@ static void begin_fetch(struct part *part, const char *path, unsigned int timeou
 		.accept = part->root != NULL ? API_DISCOVERY_ACCEPT : NULL,
 		.lane = HTTP_LANE_REQUEST,
 		.timeout = timeout,
-		.repeatable = TRUE,
+		.repeat = HTTP_REPEAT_ALWAYS,
 	};
 	struct discover *discover = part->discover;
-	struct source_call *fetch = kubernetes_fetch(
-		discover->kubernetes, &request, NULL, on_fetched, part, discover->strand);
+	struct source_call *fetch = kubernetes_fetch(discover->kubernetes, &request,
+		KUBERNETES_WARN_ONCE, NULL, on_fetched, part, discover->strand);
 	gboolean cancelled;
 
 	pthread_mutex_lock(&discover->kubernetes->lock);
@@ -213,17 +212,17 @@ static void take_version(struct discover *discover, struct api_version *version,
 		api_discovery_add_failure(discover->discovery, name, error->message);
 }
 
-static void on_fetched(void *data, const struct source_result *result, struct json_text json,
-	const char *content_type)
+static void on_fetched(void *data, const struct kubernetes_fetched *fetched)
 {
 	struct part *part = data;
 	struct discover *discover = part->discover;
 
 	discover->pending--;
 	if (part->root != NULL)
-		take_root(discover, part->root, result, json, content_type);
+		take_root(discover, part->root, fetched->result, fetched->json,
+			fetched->content_type);
 	else
-		take_version(discover, part->version, result, json);
+		take_version(discover, part->version, fetched->result, fetched->json);
 	g_free(part);
 	fetch_versions(discover);
 	if (discover->pending == 0)

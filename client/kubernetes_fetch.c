@@ -9,7 +9,7 @@
 
 struct fetch {
 	struct kubernetes_call base;
-	kubernetes_fetched done;
+	kubernetes_fetch_done done;
 	void *data;
 	char *content_type; /* or NULL */
 	struct json_stream *stream;
@@ -60,12 +60,16 @@ static int on_end(struct kubernetes_call *call, GError **error)
 static gboolean on_done(struct kubernetes_call *call, const struct source_result *result)
 {
 	struct fetch *fetch = (struct fetch *)call;
-	struct json_text json = {"", 0};
+	struct kubernetes_fetched fetched = {
+		.result = result,
+		.json = {"", 0},
+		.content_type = fetch->content_type != NULL ? fetch->content_type : "",
+		.http = call->http,
+	};
 
 	if (result->errnum == 0)
-		json = (struct json_text){fetch->json->str, fetch->json->len};
-	fetch->done(
-		fetch->data, result, json, fetch->content_type != NULL ? fetch->content_type : "");
+		fetched.json = (struct json_text){fetch->json->str, fetch->json->len};
+	fetch->done(fetch->data, &fetched);
 	return FALSE;
 }
 
@@ -88,13 +92,14 @@ static const struct kubernetes_call_ops fetch_ops = {
 };
 
 struct source_call *kubernetes_fetch(struct kubernetes *kubernetes,
-	const struct http_request *request, GError *error, kubernetes_fetched done, void *data,
-	struct strand *strand)
+	const struct http_request *request, enum kubernetes_warn warn, GError *error,
+	kubernetes_fetch_done done, void *data, struct strand *strand)
 {
 	const struct json_stream_handlers handlers = {.object = on_object};
 	struct fetch *fetch = g_new0(struct fetch, 1);
 
 	kubernetes_call_init(&fetch->base, &fetch_ops, kubernetes, strand);
+	fetch->base.warn = warn;
 	fetch->done = done;
 	fetch->data = data;
 	fetch->json = g_string_new(NULL);
@@ -126,13 +131,13 @@ static struct get *get_create(struct source *source, const struct source_get_han
 	return get;
 }
 
-static void finish_get(void *data, const struct source_result *result, struct json_text json,
-	const char *content_type)
+static void finish_get(void *data, const struct kubernetes_fetched *fetched)
 {
 	struct get *get = data;
+	const struct source_result *result = fetched->result;
 	const struct source_item item = {
-		.json = json.text,
-		.length = json.length,
+		.json = fetched->json.text,
+		.length = fetched->json.length,
 		.api_version = get->api_version,
 		.kind = get->kind,
 	};
@@ -152,25 +157,38 @@ static struct http_request make_request(const char *method, const char *path)
 		.lane = HTTP_LANE_REQUEST,
 		.timeout = KUBERNETES_REQUEST_TIMEOUT,
 		.idle_timeout = KUBERNETES_IDLE_TIMEOUT,
-		.repeatable = TRUE,
+		.repeat = HTTP_REPEAT_ALWAYS,
 	};
 }
 
 struct source_call *kubernetes_get(struct source *source, const struct source_scope *scope,
 	const struct source_get_handlers *handlers, void *data, struct strand *strand)
 {
-	const struct resource *resource = scope->resource;
 	GError *error = NULL;
 	g_autofree char *path = kubernetes_url_object(scope, &error);
 	struct http_request request = make_request("GET", path);
 	struct get *get;
 
-	get = get_create(source, handlers, data,
-		kubernetes_url_api_version(resource->group, resource->version), resource->kind);
+	get = get_create(source, handlers, data, kubernetes_url_scope_api_version(scope),
+		kubernetes_url_scope_kind(scope));
 	if (scope->metadata_only)
 		request.accept = KUBERNETES_ACCEPT_METADATA;
-	return kubernetes_fetch(
-		(struct kubernetes *)source, &request, error, finish_get, get, strand);
+	return kubernetes_fetch((struct kubernetes *)source, &request, KUBERNETES_WARN_ONCE, error,
+		finish_get, get, strand);
+}
+
+struct source_call *kubernetes_schema(struct source *source, const struct resource *resource,
+	const struct source_get_handlers *handlers, void *data, struct strand *strand)
+{
+	g_autofree char *version = kubernetes_url_group_version(resource->group, resource->version);
+	g_autofree char *path = g_strconcat("/openapi/v3", version, NULL);
+	struct http_request request = make_request("GET", path);
+	struct get *get = get_create(source, handlers, data, g_strdup(""), "");
+
+	/* Several MB: a save does not wait behind it. */
+	request.lane = HTTP_LANE_LIST;
+	return kubernetes_fetch((struct kubernetes *)source, &request, KUBERNETES_WARN_ONCE, NULL,
+		finish_get, get, strand);
 }
 
 #define RULES_GROUP_VERSION "authorization.k8s.io/v1"
@@ -202,8 +220,8 @@ struct source_call *kubernetes_rules(struct source *source, const char *namespac
 		get_create(source, handlers, data, g_strdup(RULES_GROUP_VERSION), RULES_KIND);
 
 	request.body = review;
-	return kubernetes_fetch(
-		(struct kubernetes *)source, &request, NULL, finish_get, get, strand);
+	return kubernetes_fetch((struct kubernetes *)source, &request, KUBERNETES_WARN_ONCE, NULL,
+		finish_get, get, strand);
 }
 
 /* Some distributions add to the number: "27+". */
@@ -223,14 +241,13 @@ static void remember_version(struct kubernetes *kubernetes, struct json_text jso
 		g_atomic_int_set(&kubernetes->minor, (gint)g_ascii_strtoull(minor, NULL, 10));
 }
 
-static void finish_ping(void *data, const struct source_result *result, struct json_text json,
-	const char *content_type)
+static void finish_ping(void *data, const struct kubernetes_fetched *fetched)
 {
 	struct get *get = data;
 
-	if (result->errnum == 0)
-		remember_version(get->kubernetes, json);
-	finish_get(data, result, json, content_type);
+	if (fetched->result->errnum == 0)
+		remember_version(get->kubernetes, fetched->json);
+	finish_get(data, fetched);
 }
 
 struct source_call *kubernetes_ping(struct source *source,
@@ -242,6 +259,6 @@ struct source_call *kubernetes_ping(struct source *source,
 	/* On a connection of the watches, and soon over: it is their death that it must notice. */
 	request.lane = HTTP_LANE_WATCH;
 	request.timeout = KUBERNETES_PING_TIMEOUT;
-	return kubernetes_fetch(
-		(struct kubernetes *)source, &request, NULL, finish_ping, get, strand);
+	return kubernetes_fetch((struct kubernetes *)source, &request, KUBERNETES_WARN_ONCE, NULL,
+		finish_ping, get, strand);
 }

@@ -104,7 +104,7 @@ static struct http_request make_request(const struct list *list, const char *pat
 		.lane = HTTP_LANE_LIST,
 		.idle_timeout = KUBERNETES_IDLE_TIMEOUT,
 		/* "Too large resource version" asks to try again: the caller knows better. */
-		.repeatable = list->from != SOURCE_LIST_KNOWN,
+		.repeat = list->from == SOURCE_LIST_KNOWN ? HTTP_REPEAT_NEVER : HTTP_REPEAT_ALWAYS,
 	};
 }
 

@@ -43,6 +43,24 @@ char *kubernetes_url_api_version(const char *group, const char *version)
 	return *group == '\0' ? g_strdup(version) : g_strconcat(group, "/", version, NULL);
 }
 
+static gboolean is_scale(const struct source_scope *scope)
+{
+	return g_strcmp0(scope->subresource, "scale") == 0;
+}
+
+char *kubernetes_url_scope_api_version(const struct source_scope *scope)
+{
+	const struct resource *resource = scope->resource;
+
+	return is_scale(scope) ? g_strdup("autoscaling/v1")
+			       : kubernetes_url_api_version(resource->group, resource->version);
+}
+
+const char *kubernetes_url_scope_kind(const struct source_scope *scope)
+{
+	return is_scale(scope) ? "Scale" : scope->resource->kind;
+}
+
 static int check_name(const char *what, const char *name, GError **error)
 {
 	g_autofree char *escaped = NULL;
@@ -85,6 +103,8 @@ char *kubernetes_url_object(const struct source_scope *scope, GError **error)
 	if (url == NULL)
 		return NULL;
 	append_segment(url, scope->name);
+	if (scope->subresource != NULL)
+		append_segment(url, scope->subresource);
 	return g_string_free(url, FALSE);
 }
 

@@ -20,7 +20,8 @@ gboolean kubernetes_url_segment_valid(const char *name);
 
 /*
  * The collection that scope means, without a query (scope->name plays no part), or the one object
- * that it names; allocated. NULL and ENOENT when there can be no such object: a name is no segment.
+ * that it names, or its subresource; allocated. NULL and ENOENT when there can be no such object: a
+ * name is no segment.
  */
 char *kubernetes_url_collection(const struct source_scope *scope, GError **error);
 char *kubernetes_url_object(const struct source_scope *scope, GError **error);
@@ -30,6 +31,10 @@ char *kubernetes_url_group_version(const char *group, const char *version);
 
 /* "v1", "apps/v1": what an object's apiVersion is; allocated. */
 char *kubernetes_url_api_version(const char *group, const char *version);
+
+/* What kubernetes_url_object finds there: a scale is an object of its own. allocated; borrowed. */
+char *kubernetes_url_scope_api_version(const struct source_scope *scope);
+const char *kubernetes_url_scope_kind(const struct source_scope *scope);
 
 /* Adds KEY=VALUE to url's query, escaped. */
 void kubernetes_url_add(GString *url, const char *key, const char *value);

@@ -128,7 +128,7 @@ static void settle_later(struct draft *draft)
 
 	/* A view's change is told where the object stands. */
 	object.kind = PLACE_OBJECT;
-	directory = place_directory_id(filesystem->nodes, &object);
+	directory = draft->tells_later ? 0 : place_directory_id(filesystem->nodes, &object);
 	pthread_mutex_lock(&draft->local->lock);
 	draft->settled = FALSE;
 	if (directory != 0)
@@ -165,7 +165,9 @@ static void succeed(struct draft *draft, const struct commit_outcome *outcome)
 
 	lineages_remember(
 		filesystem->lineages, draft->writer, &draft->place, draft->sent, outcome->snapshot);
-	rejection_clear(filesystem, &draft->place);
+	/* To write the base back, as vim does after a refusal, is no good save. */
+	if (!outcome->unchanged)
+		rejection_clear(filesystem, &draft->place);
 	if (draft->place.context->dry_run && outcome->snapshot != NULL)
 		previews_put(filesystem->previews, &draft->place, outcome->snapshot);
 }

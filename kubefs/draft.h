@@ -18,6 +18,11 @@ struct draft {
 	struct place place; /* fixed */
 	char *uid; /* of the object that was opened, or NULL; fixed */
 	gboolean exclusive; /* made with O_EXCL: there must be no such object; fixed */
+	/*
+	 * Who waits for it holds the directory's lock in the kernel, so that nothing can be told
+	 * before the answer (RENAME); fixed before it is saved.
+	 */
+	gboolean tells_later;
 	/* Guarded by local->lock. */
 	uint64_t attempted; /* the generation that was sent last */
 	int errnum; /* its outcome */

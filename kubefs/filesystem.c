@@ -82,6 +82,7 @@ void filesystem_drain(struct filesystem *filesystem, unsigned int milliseconds)
 void filesystem_quiesce(struct filesystem *filesystem)
 {
 	parking_close(filesystem->parking);
+	g_clear_pointer(&filesystem->processes, processes_destroy);
 	notifier_close(filesystem->notifier);
 }
 

@@ -28,6 +28,8 @@ struct named {
 struct work {
 	struct errand *errand; /* of UNLINK */
 	struct local *draft; /* of RENAME: what is saved */
+	struct local *from; /* the scratch file that it was, or NULL: a refused text */
+	struct local *old; /* of RENAME_EXCHANGE: a copy of what it replaces */
 	uint64_t generation;
 	struct process *process; /* who asks */
 };
@@ -83,6 +85,8 @@ static void work_free(void *pointer)
 
 	errand_unref(work->errand);
 	local_unref(work->draft);
+	local_unref(work->from);
+	local_unref(work->old);
 	process_unref(work->process);
 	g_free(work);
 }
@@ -305,6 +309,7 @@ static struct local *begin_save(
 		0, is_new && (request->flags & RENAME_NOREPLACE) != 0, error);
 	if (draft == NULL)
 		return NULL;
+	draft->draft->tells_later = TRUE;
 	if (local_write(draft, bytes, length, 0) < 0) {
 		error_set(error, EFBIG, "%s: too large for an object", request->name);
 		return local_unref(draft);
@@ -313,43 +318,49 @@ static struct local *begin_save(
 }
 
 /* After the save: the names are what they should be. */
-static void finish_rename(struct request *request, struct named *from, struct named *to)
+static void finish_rename(struct request *request, const struct work *work)
 {
 	struct overlay *overlay = request->filesystem->overlay;
+	g_autofree char *directory = place_directory(&request->node->key);
 
-	if ((request->flags & RENAME_EXCHANGE) != 0) {
-		struct local *old = make_copy(request->filesystem, to, NULL);
-
-		if (old != NULL)
-			overlay_put(overlay, from->directory, request->name, old);
-		local_unref(old);
-		return;
-	}
-	if (from->local != NULL)
-		overlay_remove(overlay, from->directory, request->name, from->local);
+	if (work->old != NULL)
+		overlay_put(overlay, directory, request->name, work->old);
 	else
-		overlay_remove(overlay, from->directory, request->name, NULL);
+		overlay_remove(overlay, directory, request->name, work->from);
+}
+
+/* From the second run on: what the names stood for is what the first one found. */
+static int continue_save(
+	struct request *request, struct work *work, collection_wait wait, void *data)
+{
+	int r = draft_save(work->draft->draft, work->process, work->generation, wait, data);
+
+	if (r < 0)
+		return r;
+	finish_rename(request, work);
+	r = done(request);
+	tell_both(request);
+	return r;
 }
 
 static int save_over(struct request *request, struct named *from, struct named *to,
 	collection_wait wait, void *data, GError **error)
 {
 	struct work *work = work_of(request);
-	int r;
 
-	if (work->draft == NULL) {
-		work->draft = begin_save(request, from, to, error);
-		if (work->draft == NULL)
-			return -(*error)->code;
-		draft_is_dirty(work->draft->draft, &work->generation);
+	if ((request->flags & RENAME_EXCHANGE) != 0 && to->snapshot == NULL)
+		return -EINVAL;
+	if ((request->flags & RENAME_EXCHANGE) != 0) {
+		work->old = make_copy(request->filesystem, to, error);
+		if (work->old == NULL)
+			return -ENOSPC;
 	}
-	r = draft_save(work->draft->draft, work->process, work->generation, wait, data);
-	if (r < 0)
-		return r;
-	finish_rename(request, from, to);
-	r = done(request);
-	tell_both(request);
-	return r;
+	work->from = from->local != NULL ? local_ref(from->local) : NULL;
+	work->draft = begin_save(request, from, to, error);
+	if (work->draft == NULL)
+		return -(*error)->code;
+	draft_is_dirty(work->draft->draft, &work->generation);
+	return continue_save(request, work, wait, data);
 }
 
 /* Among scratch files. */
@@ -407,14 +418,16 @@ int naming_rename_run(struct request *request, collection_wait wait, void *data,
 	struct filesystem *filesystem = request->filesystem;
 	struct named from NAMED_CLEANUP = {0};
 	struct named to NAMED_CLEANUP = {0};
-	const struct work *work = request->state;
-	int r = find_named(filesystem, request->node, request->name, wait, data, &from, error);
+	struct work *work = request->state;
+	int r;
 
+	if (work != NULL && work->draft != NULL)
+		return continue_save(request, work, wait, data);
+	r = find_named(filesystem, request->node, request->name, wait, data, &from, error);
 	if (r == 0)
 		r = find_named(
 			filesystem, request->target, request->target_name, wait, data, &to, error);
-	/* Once it is being saved, what is there now is what it makes. */
-	if (r == 0 && (work == NULL || work->draft == NULL))
+	if (r == 0)
 		r = check_flags(request, &to);
 	if (r < 0)
 		return r;

@@ -22,6 +22,7 @@ struct removals {
 	struct filesystem *filesystem;
 	pthread_mutex_t lock;
 	GPtrArray *all; /* of struct removal *, references */
+	gboolean closed; /* the mount ends */
 	gint count; /* atomic: mostly there are none */
 };
 
@@ -143,13 +144,23 @@ static void on_time(void *data)
 	begin(data);
 }
 
+static gboolean is_closed(struct removals *removals)
+{
+	LOCK_GUARD(&removals->lock);
+
+	return removals->closed;
+}
+
 void removals_add(struct removals *removals, const struct place *place, struct snapshot *snapshot,
 	struct process *process)
 {
-	struct removal *removal = g_new0(struct removal, 1);
+	struct removal *removal;
 	guint64 timer;
 	gboolean full;
 
+	if (is_closed(removals))
+		return;
+	removal = g_new0(struct removal, 1);
 	removal->references = 2;
 	removal->removals = removals;
 	place_copy(&removal->place, place);
@@ -250,6 +261,7 @@ void removals_flush(struct removals *removals)
 	g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(removal_unref);
 
 	pthread_mutex_lock(&removals->lock);
+	removals->closed = TRUE;
 	for (guint i = 0; i < removals->all->len; i++)
 		g_ptr_array_add(all, removal_ref(g_ptr_array_index(removals->all, i)));
 	pthread_mutex_unlock(&removals->lock);

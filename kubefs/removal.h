@@ -30,5 +30,5 @@ gboolean removals_take(
 /* Whether that object is hidden. */
 gboolean removals_hide(struct removals *removals, const struct context *context,
 	const struct resource *resource, const struct snapshot *snapshot);
-/* Deletes now what is to be deleted later: the mount ends. */
+/* Deletes now what is to be deleted later: the mount ends. What is added then is not deleted. */
 void removals_flush(struct removals *removals);

@@ -161,7 +161,7 @@ static void send_all(struct probe *probe, struct http_client *client, struct str
 		.path = path,
 		.timeout = (unsigned int)options->timeout,
 		.idle_timeout = (unsigned int)options->idle_timeout,
-		.repeatable = TRUE};
+		.repeat = HTTP_REPEAT_ALWAYS};
 	g_autoptr(GBytes) body = NULL;
 	char *text;
 	gsize length;
@@ -171,7 +171,7 @@ static void send_all(struct probe *probe, struct http_client *client, struct str
 		body = g_bytes_new_take(text, length);
 		request.method = "POST";
 		request.body = body;
-		request.repeatable = FALSE;
+		request.repeat = HTTP_REPEAT_NEVER;
 	}
 	for (i = 0; i < options->count; i++) {
 		struct strand *strand = strand_create(pool);

@@ -25,6 +25,10 @@ struct fake_source {
 	unsigned int active[FAKE_KINDS];
 	unsigned int most[FAKE_KINDS];
 	GHashTable *calls; /* those that have not ended, borrowed */
+	GQueue replies; /* of struct delivery * without a call */
+	GPtrArray *changes; /* of struct fake_call *, all of them, referenced */
+	void (*warning)(void *data, const char *text);
+	void *warning_data;
 	gboolean watch_list;
 	gboolean destroyed;
 };
@@ -45,6 +49,8 @@ struct delivery {
 	char *json;
 	struct source_result result;
 	struct source_catalog *catalog;
+	GPtrArray *causes; /* of char *, or NULL */
+	gboolean uncertain;
 };
 
 static void call_cancel(struct source_call *base);
@@ -56,7 +62,10 @@ static void call_free(struct source_call *base)
 	g_free(call->resource);
 	g_free(call->namespace);
 	g_free(call->name);
+	g_free(call->subresource);
 	g_free(call->version);
+	g_free(call->body);
+	g_free(call->uid);
 	strand_unref(call->strand);
 	fake_source_unref(call->source);
 	g_free(call);
@@ -70,8 +79,23 @@ static void delivery_free(struct delivery *delivery)
 	g_free((char *)delivery->result.reason);
 	g_free((char *)delivery->result.message);
 	g_free((char *)delivery->result.version);
-	source_call_unref(&delivery->call->base);
+	g_clear_pointer(&delivery->causes, g_ptr_array_unref);
+	if (delivery->call != NULL)
+		source_call_unref(&delivery->call->base);
 	g_free(delivery);
+}
+
+static void tell_change(struct delivery *delivery, const struct source_item *item)
+{
+	g_autoptr(GPtrArray) none = g_ptr_array_new();
+	const struct source_change_result result = {
+		.result = delivery->result,
+		.causes = delivery->causes != NULL ? delivery->causes : none,
+		.uncertain = delivery->uncertain,
+		.item = item,
+	};
+
+	delivery->call->change.done(delivery->call->data, &result);
 }
 
 static void finish(struct delivery *delivery)
@@ -97,6 +121,9 @@ static void finish(struct delivery *delivery)
 		break;
 	case FAKE_DISCOVER:
 		call->discover.done(call->data, &delivery->result, delivery->catalog);
+		break;
+	case FAKE_CHANGE:
+		tell_change(delivery, delivery->json != NULL ? &item : NULL);
 		break;
 	default:
 		call->get.done(
@@ -198,20 +225,28 @@ static void call_cancel(struct source_call *base)
 	struct delivery *delivery =
 		failure(call, &(struct source_result){.errnum = ECANCELED, .message = "canceled"});
 
+	delivery->uncertain = call->kind == FAKE_CHANGE;
 	pthread_mutex_lock(&call->source->lock);
 	call->cancelled = TRUE;
 	pthread_mutex_unlock(&call->source->lock);
 	send(delivery);
 }
 
-/* Those that no test took. */
+/* Those that no test took, and what is kept of changes. */
 static void drop_waiting(struct fake_source *fake)
 {
 	struct fake_call *call;
+	struct delivery *reply;
+	g_autoptr(GPtrArray) changes = NULL;
 
 	for (guint kind = 0; kind < FAKE_KINDS; kind++)
 		while ((call = fake_take_within(fake, (enum fake_kind)kind, 0)) != NULL)
 			fake_drop(call);
+	pthread_mutex_lock(&fake->lock);
+	changes = g_steal_pointer(&fake->changes);
+	while ((reply = g_queue_pop_head(&fake->replies)) != NULL)
+		delivery_free(reply);
+	pthread_mutex_unlock(&fake->lock);
 }
 
 static void destroy(struct source *source)
@@ -241,10 +276,29 @@ static void destroy(struct source *source)
 	fake_source_unref(fake);
 }
 
+/* The reply that waits for the next change, made this one's, or NULL. Under the lock. */
+static struct delivery *take_reply(struct fake_call *call)
+{
+	struct fake_source *fake = call->source;
+	struct delivery *reply;
+
+	if (call->kind != FAKE_CHANGE)
+		return NULL;
+	source_call_ref(&call->base);
+	g_ptr_array_add(fake->changes, call);
+	reply = g_queue_pop_head(&fake->replies);
+	if (reply != NULL) {
+		reply->call = call;
+		source_call_ref(&call->base);
+	}
+	return reply;
+}
+
 /* Lets the call wait for the test, or answers it. */
 static struct source_call *begin(struct fake_call *call)
 {
 	struct fake_source *fake = call->source;
+	struct delivery *reply;
 	struct answer answer;
 
 	pthread_mutex_lock(&fake->lock);
@@ -255,12 +309,16 @@ static struct source_call *begin(struct fake_call *call)
 	fake->most[call->kind] = MAX(fake->most[call->kind], fake->active[call->kind]);
 	g_hash_table_add(fake->calls, call);
 	answer = fake->answers[call->kind];
-	source_call_ref(&call->base);
-	if (answer.function == NULL)
+	reply = take_reply(call);
+	if (reply == NULL)
+		source_call_ref(&call->base);
+	if (reply == NULL && answer.function == NULL)
 		g_queue_push_tail(&fake->waiting[call->kind], call);
 	pthread_cond_broadcast(&fake->changed);
 	pthread_mutex_unlock(&fake->lock);
-	if (answer.function != NULL)
+	if (reply != NULL)
+		send(reply);
+	else if (answer.function != NULL)
 		answer.function(answer.data, call);
 	return &call->base;
 }
@@ -278,6 +336,7 @@ static struct fake_call *call_new(struct source *source, enum fake_kind kind,
 		call->resource = g_strdup(scope->resource->name);
 		call->namespace = g_strdup(scope->namespace);
 		call->name = g_strdup(scope->name);
+		call->subresource = g_strdup(scope->subresource);
 		call->metadata_only = scope->metadata_only;
 	}
 	call->data = data;
@@ -337,6 +396,59 @@ static struct source_call *get(struct source *source, const struct source_scope 
 	return begin(call);
 }
 
+static struct source_call *get_at(struct source *source, const struct source_scope *scope,
+	const char *version, const struct source_get_handlers *handlers, void *data,
+	struct strand *strand)
+{
+	struct fake_call *call = call_new(source, FAKE_GET_AT, scope, data, strand);
+
+	g_assert(scope->name != NULL && version != NULL);
+	call->get = *handlers;
+	call->version = g_strdup(version);
+	return begin(call);
+}
+
+static struct source_call *change(struct source *source, const struct source_change *change,
+	const struct source_change_handlers *handlers, void *data, struct strand *strand)
+{
+	struct fake_call *call = call_new(source, FAKE_CHANGE, change->scope, data, strand);
+
+	g_assert(change->verb == SOURCE_CREATE || change->scope->name != NULL);
+	g_assert((change->verb == SOURCE_DELETE) == (change->body == NULL));
+	g_assert(change->verb == SOURCE_DELETE || change->uid == NULL);
+	call->change = *handlers;
+	call->verb = change->verb;
+	if (change->body != NULL)
+		call->body = g_strndup(
+			g_bytes_get_data(change->body, NULL), g_bytes_get_size(change->body));
+	call->uid = g_strdup(change->uid);
+	call->dry_run = change->dry_run;
+	return begin(call);
+}
+
+static struct source_call *schema(struct source *source, const struct resource *resource,
+	const struct source_get_handlers *handlers, void *data, struct strand *strand)
+{
+	struct fake_call *call = call_new(source, FAKE_SCHEMA, NULL, data, strand);
+
+	call->resource = g_strdup(resource->name);
+	call->get = *handlers;
+	return begin(call);
+}
+
+static void on_warning(
+	struct source *source, void (*warning)(void *data, const char *text), void *data)
+{
+	struct fake_source *fake = (struct fake_source *)source;
+
+	pthread_mutex_lock(&fake->lock);
+	for (guint i = 0; i < FAKE_KINDS; i++)
+		g_assert(fake->count[i] == 0);
+	fake->warning = warning;
+	fake->warning_data = data;
+	pthread_mutex_unlock(&fake->lock);
+}
+
 static struct source_call *rules(struct source *source, const char *namespace,
 	const struct source_get_handlers *handlers, void *data, struct strand *strand)
 {
@@ -372,10 +484,19 @@ static const struct source_ops fake_ops = {
 	.list = list,
 	.watch = watch,
 	.get = get,
+	.get_at = get_at,
+	.change = change,
+	.schema = schema,
+	.on_warning = on_warning,
 	.rules = rules,
 	.has_watch_list = has_watch_list,
 	.where = where,
 };
+
+static void unref_call(void *call)
+{
+	source_call_unref(call);
+}
 
 struct fake_source *fake_source_create(void)
 {
@@ -391,8 +512,10 @@ struct fake_source *fake_source_create(void)
 	pthread_cond_init(&fake->changed, &attributes);
 	pthread_condattr_destroy(&attributes);
 	fake->calls = g_hash_table_new(g_direct_hash, g_direct_equal);
+	fake->changes = g_ptr_array_new_with_free_func(unref_call);
 	for (guint i = 0; i < FAKE_KINDS; i++)
 		g_queue_init(&fake->waiting[i]);
+	g_queue_init(&fake->replies);
 	return fake;
 }
 
@@ -557,6 +680,68 @@ void fake_fail_result(struct fake_call *call, const struct source_result *result
 {
 	send(failure(call, result));
 	fake_drop(call);
+}
+
+static struct delivery *reply_delivery(struct fake_call *call, const struct fake_reply *reply)
+{
+	struct delivery *delivery = g_new0(struct delivery, 1);
+
+	if (call != NULL)
+		source_call_ref(&call->base);
+	delivery->call = call;
+	delivery->step = STEP_DONE;
+	delivery->json = g_strdup(reply->json);
+	delivery->result.errnum = reply->errnum;
+	delivery->result.status = reply->errnum == 0 && reply->status == 0 ? 200 : reply->status;
+	delivery->result.reason = g_strdup(reply->reason != NULL ? reply->reason : "");
+	delivery->result.message = g_strdup(reply->message != NULL ? reply->message : "");
+	delivery->uncertain = reply->uncertain;
+	delivery->causes = g_ptr_array_new_with_free_func(g_free);
+	for (guint i = 0; reply->causes != NULL && reply->causes[i] != NULL; i++)
+		g_ptr_array_add(delivery->causes, g_strdup(reply->causes[i]));
+	return delivery;
+}
+
+void fake_reply(struct fake_call *call, const struct fake_reply *reply)
+{
+	g_assert(call->kind == FAKE_CHANGE);
+	send(reply_delivery(call, reply));
+	fake_drop(call);
+}
+
+void fake_source_reply(struct fake_source *fake, const struct fake_reply *reply)
+{
+	pthread_mutex_lock(&fake->lock);
+	g_queue_push_tail(&fake->replies, reply_delivery(NULL, reply));
+	pthread_mutex_unlock(&fake->lock);
+}
+
+const struct fake_call *fake_change(struct fake_source *fake, unsigned int index)
+{
+	const struct fake_call *call = NULL;
+
+	pthread_mutex_lock(&fake->lock);
+	if (fake->changes != NULL && index < fake->changes->len)
+		call = g_ptr_array_index(fake->changes, index);
+	pthread_mutex_unlock(&fake->lock);
+	if (call == NULL)
+		g_error("no change number %u was made", index);
+	return call;
+}
+
+void fake_warn(struct fake_source *fake, const char *text)
+{
+	void (*warning)(void *data, const char *text) = NULL;
+	void *data = NULL;
+
+	pthread_mutex_lock(&fake->lock);
+	if (!fake->destroyed) {
+		warning = fake->warning;
+		data = fake->warning_data;
+	}
+	pthread_mutex_unlock(&fake->lock);
+	if (warning != NULL)
+		warning(data, text);
 }
 
 void fake_drop(struct fake_call *call)

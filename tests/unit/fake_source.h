@@ -14,6 +14,9 @@ enum fake_kind {
 	FAKE_LIST,
 	FAKE_WATCH,
 	FAKE_GET,
+	FAKE_GET_AT,
+	FAKE_CHANGE,
+	FAKE_SCHEMA,
 	FAKE_RULES,
 	FAKE_KINDS,
 };
@@ -26,13 +29,20 @@ struct fake_call {
 	char *resource; /* its name; NULL for pings and discovery */
 	char *namespace; /* of the scope, or what rules were asked for; may be NULL */
 	char *name;
+	char *subresource; /* may be NULL */
 	gboolean metadata_only;
 	enum source_list_from from; /* FAKE_LIST */
-	char *version; /* FAKE_LIST, FAKE_WATCH; may be NULL */
+	char *version; /* FAKE_LIST, FAKE_WATCH, FAKE_GET_AT; may be NULL */
 	gboolean initial; /* FAKE_WATCH */
+	/* FAKE_CHANGE */
+	enum source_verb verb;
+	char *body; /* NULL for a delete */
+	char *uid; /* the precondition, or NULL */
+	gboolean dry_run;
 	struct source_list_handlers list;
 	struct source_watch_handlers watch;
 	struct source_get_handlers get;
+	struct source_change_handlers change;
 	struct source_discover_handlers discover;
 	void *data;
 	struct strand *strand;
@@ -71,11 +81,37 @@ void fake_event(struct fake_call *call, enum source_event event, const char *jso
 
 /* The end; gives the call back. version is a list's; catalog is taken over. */
 void fake_done(struct fake_call *call, const char *version);
-void fake_done_item(struct fake_call *call, const char *json); /* FAKE_GET, FAKE_RULES */
+/* FAKE_GET, FAKE_GET_AT, FAKE_SCHEMA, FAKE_RULES; FAKE_CHANGE, where json may be NULL. */
+void fake_done_item(struct fake_call *call, const char *json);
 void fake_discovered(struct fake_call *call, struct source_catalog *catalog);
 /* reason may be NULL. status 0: the server could not be reached. 410 counts as expired. */
 void fake_fail(struct fake_call *call, int errnum, int status);
 void fake_fail_result(struct fake_call *call, const struct source_result *result);
+
+/* How a change ends. */
+struct fake_reply {
+	int errnum; /* 0: success */
+	int status; /* 0: 200, or that the server could not be reached */
+	const char *reason; /* may be NULL */
+	const char *message; /* may be NULL */
+	const char *const *causes; /* NULL-terminated, or NULL */
+	gboolean uncertain;
+	const char *json; /* the object, or NULL */
+};
+
+/* Ends a FAKE_CHANGE; gives the call back. A cancelled one ends as uncertain. */
+void fake_reply(struct fake_call *call, const struct fake_reply *reply);
+/*
+ * The next change that has none is replied to like this, at once. What it asked for can still be
+ * read from fake_change. reply is copied.
+ */
+void fake_source_reply(struct fake_source *fake, const struct fake_reply *reply);
+/* The change that was made as number index from 0, replied to or not; borrowed from the source. */
+const struct fake_call *fake_change(struct fake_source *fake, unsigned int index);
+
+/* The server sends a Warning header. Does nothing once the struct source is destroyed. */
+void fake_warn(struct fake_source *fake, const char *text);
+
 /* Gives the call back, which goes on; only its owner can end it. */
 void fake_drop(struct fake_call *call);
 

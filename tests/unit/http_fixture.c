@@ -153,6 +153,7 @@ static void on_done(void *data, const struct http_result *result)
 	call->message = g_strdup(result->message);
 	call->retry_after = result->retry_after;
 	call->connected = result->connected;
+	call->unanswered = result->unanswered;
 	call->has_object = result->status_object != NULL;
 	pthread_cond_broadcast(&call->changed);
 	pthread_mutex_unlock(&call->mutex);
@@ -223,7 +224,7 @@ void call_finish(struct call *call)
 
 void call_get(struct call *call, struct fixture *fixture, const char *path)
 {
-	struct http_request request = {.method = "GET", .path = path, .repeatable = TRUE};
+	struct http_request request = {.method = "GET", .path = path, .repeat = HTTP_REPEAT_ALWAYS};
 
 	call_init(call, fixture);
 	call_start(call, fixture, &request);

@@ -53,6 +53,7 @@ struct call {
 	char *message;
 	unsigned int retry_after;
 	gboolean connected;
+	gboolean unanswered;
 	gboolean has_object;
 	/* Set before the call: */
 	gboolean discards; /* the body is counted, not kept */

@@ -105,9 +105,9 @@ static void begin(struct fixture *fixture)
 	begin_idle(fixture, 0);
 }
 
-static void finish(struct fixture *fixture)
+/* After cache_stop. */
+static void finish_stopped(struct fixture *fixture)
 {
-	cache_stop(fixture->cache);
 	ck_assert(fake_source_is_destroyed(fixture->fake));
 	engine_finish(&fixture->engine);
 	cache_destroy(fixture->cache);
@@ -115,6 +115,12 @@ static void finish(struct fixture *fixture)
 	lines_destroy(fixture->lines);
 	tally_finish(&fixture->woken);
 	tally_finish(&fixture->retirings);
+}
+
+static void finish(struct fixture *fixture)
+{
+	cache_stop(fixture->cache);
+	finish_stopped(fixture);
 }
 
 static struct resource *make_namespaces(void)
@@ -184,6 +190,20 @@ static void answer_list(void *data, struct fake_call *call)
 	fake_item(call, json);
 	fake_done(call, "10");
 }
+
+START_TEST (the_server_s_warnings_are_told) {
+	struct fixture fixture;
+
+	setup(&fixture);
+	begin(&fixture);
+	fake_warn(fixture.fake, "example.com/v1 is deprecated");
+	lines_expect(fixture.lines, "problem warning: example.com/v1 is deprecated");
+	cache_stop(fixture.cache);
+	fake_warn(fixture.fake, "late");
+	lines_expect_none(fixture.lines);
+	finish_stopped(&fixture);
+}
+END_TEST
 
 START_TEST (the_catalog_is_waited_for) {
 	struct fixture fixture;
@@ -1154,6 +1174,7 @@ END_TEST
 
 static void add(TCase *tcase)
 {
+	tcase_add_test(tcase, the_server_s_warnings_are_told);
 	tcase_add_test(tcase, the_catalog_is_waited_for);
 	tcase_add_test(tcase, a_dead_group_is_told_and_read_again);
 	tcase_add_test(tcase, announcers_bring_resources);

@@ -225,7 +225,7 @@ static void run_timed(struct call *call, unsigned int timeout, unsigned int idle
 		.path = "/",
 		.timeout = timeout,
 		.idle_timeout = idle_timeout,
-		.repeatable = TRUE};
+		.repeat = HTTP_REPEAT_ALWAYS};
 
 	call_init(call, &fixture);
 	call_start(call, &fixture, &request);
@@ -455,7 +455,7 @@ END_TEST
 
 static void start_many(struct call *calls)
 {
-	struct http_request request = {.method = "GET", .path = "/", .repeatable = TRUE};
+	struct http_request request = {.method = "GET", .path = "/", .repeat = HTTP_REPEAT_ALWAYS};
 	int i;
 
 	for (i = 0; i < MANY; i++) {
@@ -514,7 +514,7 @@ START_TEST (end_of_the_loop_ends_what_is_under_way) {
 END_TEST
 
 START_TEST (lanes_have_connections_of_their_own) {
-	struct http_request request = {.method = "GET", .path = "/", .repeatable = TRUE};
+	struct http_request request = {.method = "GET", .path = "/", .repeat = HTTP_REPEAT_ALWAYS};
 	struct call call;
 	unsigned int i;
 

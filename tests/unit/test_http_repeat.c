@@ -314,7 +314,7 @@ END_TEST
 
 START_TEST (too_long_a_wait_is_left_to_the_caller) {
 	struct http_request request = {
-		.method = "GET", .path = "/", .timeout = 900, .repeatable = TRUE};
+		.method = "GET", .path = "/", .timeout = 900, .repeat = HTTP_REPEAT_ALWAYS};
 	struct call call;
 
 	respond("429 Too Many Requests", "Retry-After: 3600\r\n");
@@ -336,7 +336,7 @@ START_TEST (too_long_a_wait_is_left_to_the_caller) {
 END_TEST
 
 START_TEST (cancel_while_waiting_to_repeat) {
-	struct http_request request = {.method = "GET", .path = "/", .repeatable = TRUE};
+	struct http_request request = {.method = "GET", .path = "/", .repeat = HTTP_REPEAT_ALWAYS};
 	struct call call;
 
 	respond("429 Too Many Requests", "Retry-After: 20\r\n");
@@ -348,6 +348,76 @@ START_TEST (cancel_while_waiting_to_repeat) {
 	http_cancel(call.exchange);
 	call_wait(&call);
 	ck_assert_int_eq(call.errnum, ECANCELED);
+	call_finish(&call);
+}
+END_TEST
+
+static void send_refusable(struct call *call)
+{
+	struct http_request request = {.method = "PUT", .path = "/", .repeat = HTTP_REPEAT_REFUSED};
+
+	call_init(call, &fixture);
+	call_start(call, &fixture, &request);
+	call_wait(call);
+}
+
+START_TEST (a_write_is_repeated_after_an_answer_that_nothing_was_done) {
+	struct call call;
+
+	respond("429 Too Many Requests", "Retry-After: 0\r\n");
+	respond("503 Service Unavailable", "Retry-After: 0\r\n");
+	respond("200 OK", "");
+	fixture_connect(&fixture);
+	send_refusable(&call);
+	ck_assert_int_eq(call.errnum, 0);
+	ck_assert(!call.unanswered);
+	assert_requests(3);
+	call_finish(&call);
+}
+END_TEST
+
+START_TEST (a_write_is_not_repeated_after_another_answer) {
+	static const struct {
+		const char *status;
+		const char *extra;
+	} answers[] = {
+		{"500 Internal Server Error", "Retry-After: 0\r\n"},
+		{"504 Gateway Timeout", "Retry-After: 0\r\n"},
+		{"502 Bad Gateway", "Retry-After: 0\r\n"},
+		{"503 Service Unavailable", ""},
+		{"429 Too Many Requests", ""},
+	};
+	struct call call;
+
+	fixture_connect(&fixture);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(answers); i++) {
+		respond(answers[i].status, answers[i].extra);
+		send_refusable(&call);
+		ck_assert_int_ne(call.errnum, 0);
+		ck_assert(!call.unanswered);
+		assert_requests(i + 1);
+		call_finish(&call);
+	}
+}
+END_TEST
+
+START_TEST (cancel_between_the_repeats_of_a_write_tells_what_was_answered) {
+	struct http_request request = {.method = "PUT", .path = "/", .repeat = HTTP_REPEAT_REFUSED};
+	struct call call;
+
+	respond("503 Service Unavailable", "Retry-After: 20\r\n");
+	fixture_connect(&fixture);
+	call_init(&call, &fixture);
+	call_start(&call, &fixture, &request);
+	scripted_server_wait(fixture.server, 1);
+	g_usleep(100000);
+	http_cancel(call.exchange);
+	call_wait(&call);
+	ck_assert_int_eq(call.errnum, ECANCELED);
+	ck_assert_int_eq(call.status, 503);
+	ck_assert_uint_eq(call.retry_after, 20000);
+	ck_assert(call.connected);
+	ck_assert(!call.unanswered);
 	call_finish(&call);
 }
 END_TEST
@@ -409,8 +479,40 @@ START_TEST (lost_connection_repeats_no_write) {
 	put(&call);
 	ck_assert_int_eq(call.errnum, EIO);
 	ck_assert(call.connected);
+	ck_assert(call.unanswered);
 	call_assert_message(&call, &fixture, "the connection was lost");
 	assert_requests(1);
+	call_finish(&call);
+}
+END_TEST
+
+START_TEST (a_write_that_is_lost_after_its_first_answer_is_unanswered) {
+	struct call call;
+
+	respond("429 Too Many Requests", "Retry-After: 0\r\n");
+	answer_with_end(SCRIPTED_RESET);
+	respond("200 OK", "");
+	fixture_connect(&fixture);
+	send_refusable(&call);
+	ck_assert_int_eq(call.errnum, EIO);
+	ck_assert_int_eq(call.status, 0);
+	ck_assert(call.unanswered);
+	assert_requests(2);
+	call_finish(&call);
+}
+END_TEST
+
+START_TEST (an_answer_that_is_cut_is_one) {
+	struct scripted_answer cut = {
+		.bytes = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx", .end = SCRIPTED_CLOSE};
+	struct call call;
+
+	scripted_server_add(fixture.server, &cut);
+	fixture_connect(&fixture);
+	send_refusable(&call);
+	ck_assert_int_eq(call.errnum, EIO);
+	ck_assert_int_eq(call.status, 200);
+	ck_assert(!call.unanswered);
 	call_finish(&call);
 }
 END_TEST
@@ -513,6 +615,7 @@ START_TEST (no_server_answers) {
 	ck_assert_int_eq(call.errnum, ECONNREFUSED);
 	ck_assert_int_eq(call.status, 0);
 	ck_assert(!call.connected);
+	ck_assert(!call.unanswered);
 	ck_assert(g_str_has_suffix(call.message, ": connection refused"));
 	call_finish(&call);
 }
@@ -536,9 +639,14 @@ static void add_tests(TCase *all)
 	tcase_add_test(all, what_is_not_repeatable_is_not_repeated);
 	tcase_add_test(all, too_long_a_wait_is_left_to_the_caller);
 	tcase_add_test(all, cancel_while_waiting_to_repeat);
+	tcase_add_test(all, a_write_is_repeated_after_an_answer_that_nothing_was_done);
+	tcase_add_test(all, a_write_is_not_repeated_after_another_answer);
+	tcase_add_test(all, cancel_between_the_repeats_of_a_write_tells_what_was_answered);
 	tcase_add_test(all, lost_connection_repeats_what_may_be);
 	tcase_add_test(all, lost_connections_are_not_repeated_forever);
 	tcase_add_test(all, lost_connection_repeats_no_write);
+	tcase_add_test(all, a_write_that_is_lost_after_its_first_answer_is_unanswered);
+	tcase_add_test(all, an_answer_that_is_cut_is_one);
 	tcase_add_test(all, lost_reused_connection_repeats_no_write);
 	tcase_add_test(all, moves_on_to_a_server_that_answers_and_stays);
 	tcase_add_test(all, moves_on_from_a_server_that_stays_silent);
