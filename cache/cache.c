@@ -222,6 +222,15 @@ gboolean cache_may(struct cache *cache, const struct resource *resource, const c
 	return permissions_allow(cache->permissions, resource, namespace, verb);
 }
 
+void cache_get(struct cache *cache, const struct source_scope *scope,
+	const struct source_get_handlers *handlers, void *data)
+{
+	struct source *source = cache->options.source;
+
+	/* Whoever ends the source waits for the calls. */
+	source_call_unref(source->ops->get(source, scope, handlers, data, cache->strand));
+}
+
 static void schedule_sweep(struct cache *cache)
 {
 	cache->timer = loop_timer_add(cache->options.loop,
@@ -509,6 +518,62 @@ void cache_touch(struct cache *cache, const struct resource *resource, const cha
 	touch(cache, resource, NULL);
 	if (namespace[0] != '\0')
 		touch(cache, resource, namespace);
+}
+
+/* What was applied, until all collections that hold it have it. */
+struct application {
+	gint pending;
+	collection_wait done;
+	void *data;
+};
+
+static void on_applied(void *data)
+{
+	struct application *application = data;
+
+	if (!g_atomic_int_dec_and_test(&application->pending))
+		return;
+	application->done(application->data);
+	g_free(application);
+}
+
+/* Under the lock. */
+static void add_holder(struct cache *cache, const struct resource *resource, const char *namespace,
+	const char *name, GPtrArray *holders)
+{
+	g_autofree char *key = make_key(resource, namespace, name);
+	struct collection *collection = g_hash_table_lookup(cache->collections, key);
+
+	if (collection != NULL)
+		g_ptr_array_add(holders, collection_ref(collection));
+}
+
+/* Those that hold the object, with a reference each. */
+static GPtrArray *find_holders(struct cache *cache, const struct resource *resource,
+	const char *namespace, const char *name)
+{
+	GPtrArray *holders = g_ptr_array_new_with_free_func(unref_collection);
+	LOCK_GUARD(&cache->lock);
+
+	add_holder(cache, resource, NULL, NULL, holders);
+	if (resource->namespaced)
+		add_holder(cache, resource, namespace, NULL, holders);
+	add_holder(cache, resource, resource->namespaced ? namespace : NULL, name, holders);
+	return holders;
+}
+
+void cache_apply(struct cache *cache, const struct resource *resource, struct snapshot *snapshot,
+	gboolean removed, collection_wait done, void *data)
+{
+	g_autoptr(GPtrArray) holders =
+		find_holders(cache, resource, snapshot->namespace, snapshot->name);
+	struct application *application = g_new0(struct application, 1);
+
+	*application = (struct application){(gint)holders->len + 1, done, data};
+	for (guint i = 0; i < holders->len; i++)
+		collection_apply(
+			g_ptr_array_index(holders, i), snapshot, removed, on_applied, application);
+	on_applied(application);
 }
 
 static gboolean is_idle(struct cache *cache, struct collection *collection)

@@ -108,6 +108,14 @@ struct timespec cache_changed(
  */
 void cache_touch(struct cache *cache, const struct resource *resource, const char *namespace);
 
+/*
+ * Shows what the response of a change told, before the watch does, in every collection that holds
+ * the object: as it was stored, or (removed) that the object of that uid is gone, snapshot being
+ * its last known state. done(data) follows once, on any thread, when all of them show it.
+ */
+void cache_apply(struct cache *cache, const struct resource *resource, struct snapshot *snapshot,
+	gboolean removed, collection_wait done, void *data);
+
 /* Follows cache_handlers.retiring: lets the collection go, unless it was looked into meanwhile. */
 void cache_retire(struct cache *cache, struct collection *collection);
 
@@ -123,6 +131,13 @@ uint64_t cache_changes(struct cache *cache);
  */
 gboolean cache_may(struct cache *cache, const struct resource *resource, const char *namespace,
 	const char *verb);
+
+/*
+ * What the server says of that object (or its subresource) now, for what no collection holds. done
+ * comes once, on a strand, and before cache_stop returns. Any thread; not after cache_stop.
+ */
+void cache_get(struct cache *cache, const struct source_scope *scope,
+	const struct source_get_handlers *handlers, void *data);
 
 /* TRUE while the server is away, with since when and why (health.h). */
 gboolean cache_is_away(struct cache *cache, gint64 *ret_since, char **ret_message);

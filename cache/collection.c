@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cache/applied.h"
+#include "cache/version.h"
 #include "client/error.h"
 #include "client/lock.h"
 
@@ -26,8 +28,10 @@ struct collection {
 	struct collection_options options;
 	struct strand *strand;
 	struct reflector *reflector;
+	uint64_t timer; /* of applied; the strand's */
 	pthread_mutex_t lock; /* guards all below */
 	struct store *store;
+	struct applied *applied;
 	enum state state;
 	gboolean refreshing; /* a polled list is under way */
 	gboolean must_poll;
@@ -59,6 +63,7 @@ static void on_list_begun(void *data)
 
 	pthread_mutex_lock(&collection->lock);
 	store_sweep_begin(collection->store);
+	applied_list_begun(collection->applied);
 	pthread_mutex_unlock(&collection->lock);
 }
 
@@ -67,16 +72,18 @@ static gboolean on_known(void *data, const struct snapshot_key *key)
 	struct collection *collection = data;
 	struct snapshot *stored;
 	gboolean same;
+	gboolean hidden;
 
 	pthread_mutex_lock(&collection->lock);
+	hidden = applied_hides(collection->applied, key);
 	stored = store_find(collection->store, key->namespace, key->name);
 	/* Aggregated resources such as metrics may carry no version: they always count as new. */
 	same = stored != NULL && key->version[0] != '\0' &&
 	       strcmp(stored->version, key->version) == 0 && strcmp(stored->uid, key->uid) == 0;
-	if (same)
+	if (same || hidden)
 		store_sweep_mark(collection->store, key->namespace, key->name);
 	pthread_mutex_unlock(&collection->lock);
-	return same;
+	return same || hidden;
 }
 
 static gboolean same_text(const struct snapshot *a, const struct snapshot *b)
@@ -110,14 +117,15 @@ static void on_put(void *data, struct snapshot *snapshot)
 			collection->options.data, collection, old, new);
 }
 
-static void on_remove(void *data, const char *namespace, const char *name)
+static void on_remove(void *data, const struct snapshot_key *key)
 {
 	struct collection *collection = data;
 	struct snapshot *old SNAPSHOT_CLEANUP = NULL;
 	gboolean tell;
 
 	pthread_mutex_lock(&collection->lock);
-	old = store_remove(collection->store, namespace, name);
+	if (!applied_hides_removal(collection->applied, key))
+		old = store_remove(collection->store, key->namespace, key->name);
 	tell = collection->state == STATE_READY;
 	pthread_mutex_unlock(&collection->lock);
 	if (tell && old != NULL)
@@ -146,14 +154,28 @@ static void tell_unwatched(struct collection *collection)
 	collection->options.handlers->unwatched(collection->options.data, collection);
 }
 
-static void on_synced(void *data)
+/* What was applied and is older than the list has been seen by it, or has vanished. */
+static void settle(void *data, const struct snapshot_key *key, gboolean there)
+{
+	struct collection *collection = data;
+	struct snapshot *stored = store_find(collection->store, key->namespace, key->name);
+
+	if (there)
+		store_sweep_mark(collection->store, key->namespace, key->name);
+	else if (stored != NULL && strcmp(stored->version, key->version) == 0)
+		store_sweep_unmark(collection->store, key->namespace, key->name);
+}
+
+static void on_synced(void *data, const char *version, gboolean latest)
 {
 	struct collection *collection = data;
 	g_autoptr(GPtrArray) gone = NULL;
 	gboolean unwatched;
+	gboolean again;
 	gboolean tell;
 
 	pthread_mutex_lock(&collection->lock);
+	again = applied_list_ended(collection->applied, version, latest, settle, collection);
 	gone = store_sweep_end(collection->store);
 	tell = collection->state == STATE_READY;
 	unwatched = update_must_poll(collection);
@@ -165,6 +187,8 @@ static void on_synced(void *data)
 		tell_gone(collection, gone);
 	if (unwatched)
 		tell_unwatched(collection);
+	if (again)
+		reflector_relist(collection->reflector);
 }
 
 static void on_unwatched(void *data)
@@ -183,6 +207,7 @@ static void on_unwatched(void *data)
 static GPtrArray *deny(struct collection *collection)
 {
 	collection->state = STATE_FAILED;
+	applied_clear(collection->applied);
 	store_sweep_begin(collection->store);
 	return store_sweep_end(collection->store);
 }
@@ -257,6 +282,9 @@ struct collection *collection_create(
 	collection->strand = strand_create(options->pool);
 	pthread_mutex_init(&collection->lock, NULL);
 	collection->store = store_create();
+	if (collection->options.applied == 0)
+		collection->options.applied = COLLECTION_APPLIED_MS;
+	collection->applied = applied_create(collection->options.applied);
 	collection->waiters = g_array_new(FALSE, FALSE, sizeof(struct waiter));
 	collection->looked = loop_now();
 	collection->reflector = reflector_create(
@@ -284,6 +312,7 @@ struct collection *collection_unref(struct collection *collection)
 	reflector_unref(collection->reflector);
 	strand_unref(collection->strand);
 	store_destroy(collection->store);
+	applied_destroy(collection->applied);
 	resource_unref(collection->scope.resource);
 	g_array_unref(collection->waiters);
 	pthread_mutex_destroy(&collection->lock);
@@ -318,10 +347,143 @@ static void run_reconnect(void *data)
 	collection_unref(collection);
 }
 
+static void run_expire(void *data);
+
+static void schedule_expiry(struct collection *collection, uint64_t delay)
+{
+	collection->timer = loop_timer_add(collection->options.loop, delay, collection->strand,
+		run_expire, collection_ref(collection));
+}
+
+static void run_expire(void *data)
+{
+	struct collection *collection = data;
+	gboolean again = FALSE;
+	gboolean stopped;
+	uint64_t next = 0;
+
+	pthread_mutex_lock(&collection->lock);
+	stopped = collection->stopped;
+	if (!stopped)
+		again = applied_expire(collection->applied, loop_now(), &next);
+	pthread_mutex_unlock(&collection->lock);
+	collection->timer = 0;
+	if (next > 0)
+		schedule_expiry(collection, next);
+	/* What was passed over may have been the truth: versions go back with a restored etcd. */
+	if (again)
+		reflector_relist(collection->reflector);
+	collection_unref(collection);
+}
+
+/* What a change's response told, on its way to the strand. */
+struct application {
+	struct collection *collection;
+	struct snapshot *snapshot;
+	gboolean removed;
+	collection_wait done;
+	void *data;
+};
+
+/* Under the lock. Whether the watch has told of that version, and of what came after it. */
+static gboolean is_behind_watch(struct collection *collection, const char *version)
+{
+	int order;
+
+	return collection->state == STATE_READY &&
+	       version_compare(reflector_version(collection->reflector), version, &order) &&
+	       order >= 0;
+}
+
+/* Under the lock. TRUE with the old one in *ret_old, which may be NULL. */
+static gboolean apply_put(struct collection *collection, const struct snapshot_key *key,
+	struct snapshot *snapshot, struct snapshot **ret_old)
+{
+	const struct snapshot *stored = store_find(collection->store, key->namespace, key->name);
+	int order;
+
+	if (is_behind_watch(collection, key->version) ||
+		applied_is_removed(collection->applied, key))
+		return FALSE;
+	if (stored != NULL && version_compare(stored->version, key->version, &order) && order >= 0)
+		return FALSE;
+	store_put(collection->store, snapshot_ref(snapshot), ret_old);
+	applied_put(collection->applied, key, loop_now());
+	return TRUE;
+}
+
+/* Under the lock. TRUE when something was removed, with it in *ret_old. */
+static gboolean apply_removal(
+	struct collection *collection, const struct snapshot_key *key, struct snapshot **ret_old)
+{
+	const struct snapshot *stored = store_find(collection->store, key->namespace, key->name);
+
+	applied_remove(collection->applied, key, loop_now());
+	/* An older one of that name went before it. */
+	if (stored == NULL || (strcmp(stored->uid, key->uid) != 0 &&
+				      !version_is_older(stored->version, key->version)))
+		return FALSE;
+	*ret_old = store_remove(collection->store, key->namespace, key->name);
+	return TRUE;
+}
+
+static void apply(struct application *application)
+{
+	struct collection *collection = application->collection;
+	struct snapshot *snapshot = application->snapshot;
+	struct snapshot_key key = {
+		snapshot->namespace, snapshot->name, snapshot->uid, snapshot->version};
+	struct snapshot *old SNAPSHOT_CLEANUP = NULL;
+	gboolean changed = FALSE;
+	gboolean pending;
+	gboolean tell;
+
+	pthread_mutex_lock(&collection->lock);
+	tell = collection->state == STATE_READY;
+	if (!collection->stopped && (tell || collection->state == STATE_LOADING))
+		changed = application->removed ? apply_removal(collection, &key, &old)
+					       : apply_put(collection, &key, snapshot, &old);
+	pending = !collection->stopped && !applied_is_empty(collection->applied);
+	pthread_mutex_unlock(&collection->lock);
+	if (pending && collection->timer == 0)
+		schedule_expiry(collection, collection->options.applied);
+	if (changed && tell)
+		collection->options.handlers->changed(collection->options.data, collection, old,
+			application->removed ? NULL : snapshot);
+}
+
+static void run_apply(void *data)
+{
+	struct application *application = data;
+
+	apply(application);
+	application->done(application->data);
+	snapshot_unref(application->snapshot);
+	collection_unref(application->collection);
+	g_free(application);
+}
+
+void collection_apply(struct collection *collection, struct snapshot *snapshot, gboolean removed,
+	collection_wait done, void *data)
+{
+	struct application *application = g_new0(struct application, 1);
+
+	*application = (struct application){
+		.collection = collection_ref(collection),
+		.snapshot = snapshot_ref(snapshot),
+		.removed = removed,
+		.done = done,
+		.data = data,
+	};
+	strand_post(collection->strand, run_apply, application);
+}
+
 static void run_stop(void *data)
 {
 	struct collection *collection = data;
 
+	if (loop_timer_cancel(collection->options.loop, collection->timer))
+		collection_unref(collection);
 	reflector_stop(collection->reflector);
 	collection->options.handlers->stopped(collection->options.data);
 	collection_unref(collection);

@@ -18,6 +18,9 @@ struct collection;
 /* Looks that wait for one list at a time. */
 #define COLLECTION_WAITERS_MAX 65536
 
+/* How long what a change's response told outlives older news of the watch. */
+#define COLLECTION_APPLIED_MS 60000
+
 /* Called once, on any thread, with no lock held, when a look that waited is worth repeating. */
 typedef void (*collection_wait)(void *data);
 
@@ -46,6 +49,7 @@ struct collection_options {
 	struct admission *admission;
 	const struct collection_handlers *handlers;
 	void *data;
+	uint64_t applied; /* milliseconds; 0: COLLECTION_APPLIED_MS */
 };
 
 /* scope's strings are copied. */
@@ -74,6 +78,15 @@ void collection_each(struct collection *collection, const char *namespace, uint6
 gboolean collection_has_long_names(struct collection *collection);
 size_t collection_count(struct collection *collection, const char *namespace);
 struct timespec collection_changed(struct collection *collection, const char *namespace);
+
+/*
+ * Shows what a change's response told before the watch tells of it (cache/applied.h): that object
+ * as it was stored, or (removed) that the object of that uid is gone, snapshot being its last known
+ * state. Nothing happens when the watch is ahead of it, nor where nobody looked yet. done(data)
+ * follows once, on any thread, when the store shows it and the handlers have been told.
+ */
+void collection_apply(struct collection *collection, struct snapshot *snapshot, gboolean removed,
+	collection_wait done, void *data);
 
 /* Whoever waits asks again, and may be told something else meanwhile. */
 void collection_wake(struct collection *collection);

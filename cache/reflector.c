@@ -45,6 +45,7 @@ struct reflector {
 	gboolean no_stream; /* the server refused WatchList */
 	gboolean no_list; /* the list by name is forbidden or unknown: GET */
 	gboolean no_watch; /* the watch is forbidden or unknown */
+	gboolean relist; /* list from etcd before the next watch */
 	gboolean stopped;
 };
 
@@ -98,6 +99,11 @@ struct reflector *reflector_unref(struct reflector *reflector)
 gboolean reflector_must_poll(const struct reflector *reflector)
 {
 	return reflector->no_watch || reflector->no_list;
+}
+
+const char *reflector_version(const struct reflector *reflector)
+{
+	return reflector->version != NULL ? reflector->version : "";
 }
 
 /* A call, a timer and a ticket each hold a reference; this gives it back on every path. */
@@ -181,21 +187,25 @@ static void tell_problem(struct reflector *reflector, const GError *error)
 	reflector->handlers->problem(reflector->data, error->message);
 }
 
+/* An event that needs no rendering counts, too: a watch must not be resumed before it. */
+static gboolean take_known(void *data, const struct snapshot_key *key)
+{
+	struct reflector *reflector = data;
+
+	if (reflector->phase == PHASE_WATCHING)
+		set_version(reflector, key->version);
+	return reflector->handlers->known(reflector->data, key);
+}
+
 static void put_item(struct reflector *reflector, const struct source_item *item)
 {
 	g_autoptr(GError) error = NULL;
 	struct snapshot *snapshot = NULL;
 
-	if (snapshot_create(item, reflector->handlers->known, reflector->data, &snapshot, &error) <
-		0) {
+	if (snapshot_create(item, take_known, reflector, &snapshot, &error) < 0)
 		tell_problem(reflector, error);
-		return;
-	}
-	if (snapshot == NULL)
-		return;
-	if (reflector->phase == PHASE_WATCHING)
-		set_version(reflector, snapshot->version);
-	reflector->handlers->put(reflector->data, snapshot);
+	else if (snapshot != NULL)
+		reflector->handlers->put(reflector->data, snapshot);
 }
 
 static gboolean take_removed(void *data, const struct snapshot_key *key)
@@ -203,7 +213,7 @@ static gboolean take_removed(void *data, const struct snapshot_key *key)
 	struct reflector *reflector = data;
 
 	set_version(reflector, key->version);
-	reflector->handlers->remove(reflector->data, key->namespace, key->name);
+	reflector->handlers->remove(reflector->data, key);
 	return TRUE;
 }
 
@@ -217,8 +227,11 @@ static void remove_item(struct reflector *reflector, const struct source_item *i
 	snapshot_unref(none);
 }
 
-static void list_complete(struct reflector *reflector)
+static void list_complete(struct reflector *reflector, const char *version)
 {
+	gboolean latest =
+		reflector->from == SOURCE_LIST_LATEST || reflector->streaming || reflector->no_list;
+
 	admission_leave(reflector->options.admission);
 	reflector->synced = TRUE;
 	reflector->denials = 0;
@@ -226,7 +239,7 @@ static void list_complete(struct reflector *reflector)
 	reflector->from = SOURCE_LIST_KNOWN;
 	reflector->phase = PHASE_RESTING;
 	tell_contact(reflector, NULL);
-	reflector->handlers->synced(reflector->data);
+	reflector->handlers->synced(reflector->data, version != NULL ? version : "", latest);
 }
 
 /* Whether a WatchList stream failed with an answer that a plain list may not get. */
@@ -308,7 +321,7 @@ static void on_list_done(void *data, const struct source_result *result)
 		return;
 	}
 	set_version(reflector, result->version);
-	list_complete(reflector);
+	list_complete(reflector, result->version);
 	if (!reflector->stopped && !reflector_must_poll(reflector))
 		watch_begin(reflector);
 }
@@ -335,7 +348,7 @@ static void on_get_done(
 	}
 	if (result->errnum == 0)
 		put_item(reflector, item);
-	list_complete(reflector);
+	list_complete(reflector, NULL);
 }
 
 static const struct source_get_handlers get_handlers = {.done = on_get_done};
@@ -373,9 +386,11 @@ static void on_watch_event(void *data, enum source_event event, const struct sou
 		version = snapshot_version_of(item);
 		set_version(reflector, version);
 		if (reflector->phase == PHASE_LISTING) {
-			list_complete(reflector);
+			list_complete(reflector, version);
 			reflector->phase = PHASE_WATCHING;
 			reflector->streaming = FALSE;
+			if (reflector->relist)
+				source_cancel(reflector->call);
 		}
 		break;
 	}
@@ -415,6 +430,8 @@ static void watch_ended(struct reflector *reflector, const struct source_result 
 	if (result->expired) {
 		reflector->from = SOURCE_LIST_LATEST;
 		relist(reflector);
+	} else if (reflector->relist) {
+		watch_begin(reflector);
 	} else if (result->status == 403 || result->status == 405) {
 		watch_refused(reflector, result);
 	} else if (result->status == 404) {
@@ -461,6 +478,10 @@ static void watch_begin(struct reflector *reflector)
 {
 	struct source *source = reflector->options.source;
 
+	if (reflector->relist) {
+		relist(reflector);
+		return;
+	}
 	reflector->phase = PHASE_WATCHING;
 	reflector->watch_began = loop_now();
 	reflector->watch_had_events = FALSE;
@@ -484,6 +505,9 @@ static void on_admitted(void *data)
 		reflector->no_watch = FALSE;
 	}
 	reflector->phase = PHASE_LISTING;
+	if (reflector->relist)
+		reflector->from = SOURCE_LIST_LATEST;
+	reflector->relist = FALSE;
 	reflector->watch_began = loop_now();
 	reflector->watch_had_events = FALSE;
 	reflector->streaming = !reflector->no_stream && !reflector_must_poll(reflector) &&
@@ -517,6 +541,13 @@ void reflector_refresh(struct reflector *reflector)
 		cancel_timer(reflector);
 		list_enqueue(reflector);
 	}
+}
+
+void reflector_relist(struct reflector *reflector)
+{
+	reflector->relist = TRUE;
+	if (reflector->phase == PHASE_WATCHING && reflector->call != NULL)
+		source_cancel(reflector->call);
 }
 
 void reflector_kick(struct reflector *reflector)

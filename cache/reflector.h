@@ -18,13 +18,20 @@ struct reflector;
 struct reflector_handlers {
 	/* A list begins; what an unfinished one told is void. */
 	void (*list_begun)(void *data);
-	/* TRUE when this very version is stored already; a listed one counts as seen then. */
+	/*
+	 * TRUE when this very version is stored already, or a newer one; a listed one counts as
+	 * seen then.
+	 */
 	snapshot_known known;
 	/* The snapshot is the handler's from here on. */
 	void (*put)(void *data, struct snapshot *snapshot);
-	void (*remove)(void *data, const char *namespace, const char *name);
-	/* The list is complete: what it did not name has vanished. */
-	void (*synced)(void *data);
+	/* key is the last state of what was deleted. */
+	void (*remove)(void *data, const struct snapshot_key *key);
+	/*
+	 * The list is complete: what it did not name has vanished. version is that of the list, ""
+	 * when it has none. latest: it was read from etcd, and not from a cache that may be behind.
+	 */
+	void (*synced)(void *data, const char *version, gboolean latest);
 	/*
 	 * A list failed. When one was complete before, the reflector tries again by itself, unless
 	 * it may no more list (403, only told once it was said several times); else it rests until
@@ -54,6 +61,8 @@ struct reflector *reflector_unref(struct reflector *reflector); /* returns NULL;
 
 /* Lists now unless a list is under way, whatever the state. */
 void reflector_refresh(struct reflector *reflector);
+/* Lists anew from etcd, once a list under way is over; one that is polled, when it is next. */
+void reflector_relist(struct reflector *reflector);
 /* The server is back: does now what it waits to do later. */
 void reflector_kick(struct reflector *reflector);
 /* The connections are thought to be dead: ends the watch, which is then resumed. */
@@ -66,3 +75,5 @@ void reflector_stop(struct reflector *reflector);
  * with each list, and before unwatched is called.
  */
 gboolean reflector_must_poll(const struct reflector *reflector);
+/* All that happened until this version was told, once synced; "" while there is none. */
+const char *reflector_version(const struct reflector *reflector);

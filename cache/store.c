@@ -183,6 +183,14 @@ void store_sweep_mark(struct store *store, const char *namespace, const char *na
 		entry->sweep = store->sweep;
 }
 
+void store_sweep_unmark(struct store *store, const char *namespace, const char *name)
+{
+	struct entry *entry = find(store, namespace, name);
+
+	if (entry != NULL)
+		entry->sweep = store->sweep - 1;
+}
+
 static void sweep_partition(struct store *store, struct partition *partition, GPtrArray *gone)
 {
 	guint kept = 0;

@@ -30,6 +30,8 @@ struct snapshot *store_remove(struct store *store, const char *namespace, const 
  */
 void store_sweep_begin(struct store *store);
 void store_sweep_mark(struct store *store, const char *namespace, const char *name);
+/* Takes a mark or put back: unless it is seen again, it has vanished. */
+void store_sweep_unmark(struct store *store, const char *namespace, const char *name);
 /* Removes what was neither put nor marked since begin; returns it as (owned) struct snapshot *. */
 GPtrArray *store_sweep_end(struct store *store);
 

@@ -39,6 +39,7 @@ struct connection *connection_unref(struct connection *connection)
 	g_free(connection->name);
 	g_ptr_array_unref(connection->servers);
 	g_clear_pointer(&connection->ca, g_bytes_unref);
+	g_free(connection->ca_path);
 	g_free(connection->tls_server_name);
 	secret_free(connection->proxy_url);
 	g_free(connection->namespace);

@@ -30,6 +30,7 @@ struct connection {
 	char *name; /* the context's, or "in-cluster": for messages */
 	GPtrArray *servers; /* of char *: base URLs, http or https, without a trailing '/', >= 1 */
 	GBytes *ca; /* PEM; NULL: the system's trust store */
+	char *ca_path; /* the file that it is from, or NULL */
 	gboolean insecure_skip_tls_verify; /* never together with ca */
 	char *tls_server_name; /* for SNI and verification in place of the URL's host, or NULL */
 	char *proxy_url; /* http, https, socks5 or socks5h, may hold a password; or NULL */

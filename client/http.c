@@ -57,7 +57,9 @@ static void client_free(struct http_client *client)
 	for (i = 0; i < HTTP_LANE_COUNT; i++)
 		http_lane_finish(&client->lanes[i]);
 	g_ptr_array_unref(client->servers);
+	authority_unref(client->authority);
 	g_free(client->trust_file);
+	g_free(client->trust_folders);
 	connection_unref(client->connection);
 	loop_unref(client->loop);
 	pthread_cond_destroy(&client->changed);
@@ -96,6 +98,14 @@ static int check_tls(const struct connection *connection, GError **error)
 	return 0;
 }
 
+/* An empty one is none. */
+static char *get_setting(const char *name)
+{
+	const char *value = g_getenv(name);
+
+	return value != NULL && *value != '\0' ? g_strdup(value) : NULL;
+}
+
 struct http_client *http_client_create(
 	struct loop *loop, struct strand_pool *pool, struct connection *connection, GError **error)
 {
@@ -107,7 +117,11 @@ struct http_client *http_client_create(
 	client->member.stop = on_loop_stop;
 	client->loop = loop_ref(loop);
 	client->connection = connection_ref(connection);
-	client->trust_file = g_strdup(g_getenv("SSL_CERT_FILE"));
+	if (connection->ca != NULL)
+		client->authority = authority_create(
+			connection->ca, connection->ca_path, AUTHORITY_LIFETIME_MS);
+	client->trust_file = get_setting("SSL_CERT_FILE");
+	client->trust_folders = get_setting("SSL_CERT_DIR");
 	client->servers = g_ptr_array_new_with_free_func(free_server);
 	g_queue_init(&client->exchanges);
 	pthread_mutex_init(&client->mutex, NULL);

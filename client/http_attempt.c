@@ -257,6 +257,8 @@ static void share_failure(struct http_exchange *exchange)
 static void on_transfer_failed(struct http_exchange *exchange, CURLcode code)
 {
 	http_failure_take(exchange, code);
+	if (code == CURLE_PEER_FAILED_VERIFICATION && exchange->client->authority != NULL)
+		authority_doubt(exchange->client->authority);
 	if (!exchange->response.sent && http_failure_is_shared(&exchange->failure))
 		share_failure(exchange);
 	transfer_failed(exchange);

@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 #include <pthread.h>
 
+#include "client/authority.h"
 #include "client/http.h"
 #include "client/http_channel.h"
 #include "client/http_delivery.h"
@@ -17,8 +18,11 @@ struct http_client {
 	struct loop_member member;
 	struct loop *loop;
 	struct connection *connection;
+	struct authority *authority; /* NULL: the system's trust store */
 	GPtrArray *servers; /* of struct http_server *; immutable, any thread */
-	char *trust_file; /* $SSL_CERT_FILE, which Go's system trust store follows, or NULL */
+	/* Where the system's trust store is, as Go has it (crypto/x509/root_unix.go); or NULL. */
+	char *trust_file; /* $SSL_CERT_FILE */
+	char *trust_folders; /* $SSL_CERT_DIR: several with colons, their files named by hash */
 	gint server; /* index of the one in use; atomic, any thread */
 	struct http_lane_channels lanes[HTTP_LANE_COUNT];
 	GQueue exchanges; /* of struct http_exchange *, those that have not ended */

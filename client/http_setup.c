@@ -161,6 +161,18 @@ static void set_blob(CURL *easy, CURLoption option, GBytes *bytes)
 	curl_easy_setopt(easy, option, &blob);
 }
 
+static void set_system_trust(CURL *easy, const struct http_client *client)
+{
+	if (client->trust_file != NULL) {
+		curl_easy_setopt(easy, CURLOPT_CAINFO, client->trust_file);
+		curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, client->trust_file);
+	}
+	if (client->trust_folders != NULL) {
+		curl_easy_setopt(easy, CURLOPT_CAPATH, client->trust_folders);
+		curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, client->trust_folders);
+	}
+}
+
 /*
  * Whom to trust. As with client-go, an https proxy must stand the same test as the server
  * (net/http/transport.go dials both with one TLSClientConfig).
@@ -174,15 +186,17 @@ static void set_trust(CURL *easy, const struct http_client *client)
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, verify * 2);
 	curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYPEER, verify);
 	curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYHOST, verify * 2);
-	if (connection->ca != NULL) {
-		set_blob(easy, CURLOPT_CAINFO_BLOB, connection->ca);
-		set_blob(easy, CURLOPT_PROXY_CAINFO_BLOB, connection->ca);
+	if (client->authority != NULL) {
+		g_autoptr(GBytes) pem = authority_get(client->authority);
+
+		/* Part of what libcurl compares: another one gets its own connections. */
+		set_blob(easy, CURLOPT_CAINFO_BLOB, pem);
+		set_blob(easy, CURLOPT_PROXY_CAINFO_BLOB, pem);
 		/* The system's certificates are not to be trusted besides. */
 		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
 		curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
-	} else if (client->trust_file != NULL) {
-		curl_easy_setopt(easy, CURLOPT_CAINFO, client->trust_file);
-		curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, client->trust_file);
+	} else {
+		set_system_trust(easy, client);
 	}
 }
 

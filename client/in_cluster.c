@@ -62,6 +62,7 @@ int in_cluster_resolve(const struct in_cluster *in_cluster, const struct credent
 		&connection->ca, error);
 	if (result == 0)
 		result = credential_check_certificate(connection->ca, ca, error);
+	connection->ca_path = g_strdup(ca);
 	if (result == 0)
 		result = credential_files_create(&files, clock, &connection->credentials, error);
 	if (result < 0)

@@ -144,9 +144,11 @@ static int resolve_ca(
 	if (result < 0)
 		return result;
 	result = credential_check_certificate(data, where, error);
-	if (result == 0)
-		connection->ca = g_steal_pointer(&data);
-	return result;
+	if (result < 0)
+		return result;
+	connection->ca = g_steal_pointer(&data);
+	connection->ca_path = g_steal_pointer(&path);
+	return 0;
 }
 
 static int resolve_tls(

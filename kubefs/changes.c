@@ -174,6 +174,14 @@ static void on_lane_done(void *data)
 	g_free(retirement);
 }
 
+/* Not before the kernel has forgotten what was queued for that directory. */
+static void retire_lane(
+	struct filesystem *filesystem, uint64_t directory, struct retirement *retirement)
+{
+	g_atomic_int_inc(&retirement->pending);
+	notifier_after(filesystem->notifier, directory, on_lane_done, retirement);
+}
+
 /*
  * Forgetting a directory's own name makes the kernel drop every dentry below it, negative ones
  * included (d_invalidate).
@@ -194,10 +202,70 @@ static void retire_directory(
 	notifier_listing(filesystem->notifier, node->id);
 	if (parent == 0)
 		return;
-	g_atomic_int_inc(&retirement->pending);
 	notifier_entry(
 		filesystem->notifier, parent, namespaces ? "namespaces" : node->key.resource->name);
-	notifier_after(filesystem->notifier, parent, on_lane_done, retirement);
+	retire_lane(filesystem, parent, retirement);
+}
+
+static gboolean comes_of_collection(const struct node *node, const void *data)
+{
+	const struct scope_match *match = data;
+	const struct source_scope *scope = match->scope;
+
+	if (node->key.context != match->context)
+		return FALSE;
+	if (node->key.kind == NODE_NAMESPACE)
+		return is_namespaces(scope->resource);
+	return node->key.kind == NODE_OBJECT &&
+	       resource_equal(node->key.resource, scope->resource) &&
+	       (scope->namespace == NULL ||
+		       strcmp(scope->namespace, node->key.snapshot->namespace) == 0);
+}
+
+/* The directory of a file or of a namespace, and its name there; g_free. */
+static char *place_of(struct filesystem *filesystem, const struct node *node, uint64_t *ret_id)
+{
+	struct node_key key = {.kind = NODE_NAMESPACES, .context = node->key.context};
+	const char *namespace = node->key.namespace;
+	g_autofree char *chunk = NULL;
+	char *name;
+
+	if (node->key.kind == NODE_NAMESPACE)
+		name = escape_name(namespace, strlen(namespace), "");
+	else
+		name = layout_place(node->key.context, node->key.resource,
+			node->key.snapshot->namespace, node->key.snapshot->name, node->key.format,
+			&key, &chunk);
+	*ret_id = directory_id(filesystem, &key);
+	return name;
+}
+
+/*
+ * A dentry that is in use outlives that of its directory, which the next lookup of the directory
+ * brings back with it (d_splice_alias): what is open, or is somebody's working directory, is
+ * forgotten by its own name.
+ */
+static void retire_names(struct filesystem *filesystem, const struct scope_match *match,
+	struct retirement *retirement)
+{
+	g_autoptr(GPtrArray) nodes =
+		node_table_select(filesystem->nodes, comes_of_collection, match);
+	uint64_t last = 0;
+
+	for (guint i = 0; i < nodes->len; i++) {
+		uint64_t directory;
+		g_autofree char *name =
+			place_of(filesystem, g_ptr_array_index(nodes, i), &directory);
+
+		if (directory == 0)
+			continue;
+		if (last != 0 && last != directory)
+			retire_lane(filesystem, last, retirement);
+		notifier_entry(filesystem->notifier, directory, name);
+		last = directory;
+	}
+	if (last != 0)
+		retire_lane(filesystem, last, retirement);
 }
 
 static void on_retiring(void *data, struct cache *cache, struct collection *collection)
@@ -212,6 +280,7 @@ static void on_retiring(void *data, struct cache *cache, struct collection *coll
 	*retirement = (struct retirement){1, cache, collection_ref(collection)};
 	for (guint i = 0; i < directories->len; i++)
 		retire_directory(filesystem, g_ptr_array_index(directories, i), retirement);
+	retire_names(filesystem, &match, retirement);
 	on_lane_done(retirement);
 }
 

@@ -56,6 +56,26 @@ void draft_free(struct draft *draft)
 	g_free(draft);
 }
 
+void draft_written_by(struct draft *draft, pid_t thread)
+{
+	LOCK_GUARD(&draft->local->lock);
+
+	if (draft->threads[draft->last_thread] == thread)
+		return;
+	draft->last_thread = (draft->last_thread + 1) % DRAFT_THREADS;
+	draft->threads[draft->last_thread] = thread;
+}
+
+gboolean draft_was_written_by(struct draft *draft, pid_t thread)
+{
+	LOCK_GUARD(&draft->local->lock);
+
+	for (guint i = 0; i < DRAFT_THREADS; i++)
+		if (draft->threads[i] == thread)
+			return TRUE;
+	return FALSE;
+}
+
 gboolean draft_is_dirty(struct draft *draft, uint64_t *ret_generation)
 {
 	LOCK_GUARD(&draft->local->lock);
@@ -165,6 +185,8 @@ static void succeed(struct draft *draft, const struct commit_outcome *outcome)
 
 	lineages_remember(
 		filesystem->lineages, draft->writer, &draft->place, draft->sent, outcome->snapshot);
+	if (draft->place.kind == PLACE_SCALE)
+		scales_forget(filesystem->scales, &draft->place);
 	/* To write the base back, as vim does after a refusal, is no good save. */
 	if (!outcome->unchanged)
 		rejection_clear(filesystem, &draft->place);
@@ -246,7 +268,14 @@ int draft_save(struct draft *draft, struct process *writer, uint64_t generation,
 	struct local *local = draft->local;
 	const struct draft_waiter waiter = {wait, data};
 	gboolean start = FALSE;
+	int spoiled;
 
+	pthread_mutex_lock(&local->lock);
+	spoiled = local->spoiled;
+	pthread_mutex_unlock(&local->lock);
+	if (spoiled != 0)
+		draft_refuse(draft, generation, spoiled,
+			"incomplete: something that was written had no room");
 	pthread_mutex_lock(&local->lock);
 	if (!draft->busy && (draft->attempted >= generation || draft->abandoned ||
 				    local->content.length == 0)) {

@@ -12,6 +12,8 @@
 
 struct filesystem;
 
+#define DRAFT_THREADS 8
+
 struct draft {
 	struct filesystem *filesystem;
 	struct local *local; /* whose draft this is; borrowed */
@@ -36,6 +38,10 @@ struct draft {
 	uint64_t timer; /* that gives up on it */
 	gboolean abandoned; /* its name was removed: nothing of it is saved any more */
 	guint handles; /* open for writing */
+	/* Threads that wrote lately: to tell a killed writer from one that had only inherited it.
+	 */
+	pid_t threads[DRAFT_THREADS];
+	guint last_thread;
 };
 
 struct draft_waiter {
@@ -50,6 +56,10 @@ struct draft_waiter {
 struct local *draft_create(struct filesystem *filesystem, const struct place *place,
 	const char *uid, const char *text, size_t length, gboolean exclusive, GError **error);
 void draft_free(struct draft *draft); /* local_unref's; NULL is fine */
+
+/* Whether that thread has written to the draft lately; and noting that it does. */
+gboolean draft_was_written_by(struct draft *draft, pid_t thread);
+void draft_written_by(struct draft *draft, pid_t thread);
 
 /*
  * Whether something was written that has not been sent. *ret_generation is what to pass to

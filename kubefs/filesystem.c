@@ -33,6 +33,7 @@ struct filesystem *filesystem_create(struct loop *loop, struct strand_pool *pool
 	filesystem->removals = removals_create(filesystem);
 	filesystem->walks = walks_create();
 	filesystem->previews = previews_create();
+	filesystem->scales = scales_create();
 	pthread_mutex_init(&filesystem->saves_lock, NULL);
 	pthread_cond_init(&filesystem->saves_ended, NULL);
 	return filesystem;
@@ -96,6 +97,7 @@ void filesystem_destroy(struct filesystem *filesystem)
 	node_table_destroy(filesystem->nodes);
 	removals_destroy(filesystem->removals);
 	previews_destroy(filesystem->previews);
+	scales_destroy(filesystem->scales);
 	backups_destroy(filesystem->backups);
 	lineages_destroy(filesystem->lineages);
 	openings_destroy(filesystem->openings);

@@ -21,6 +21,7 @@
 #include "kubefs/process.h"
 #include "kubefs/removal.h"
 #include "kubefs/request.h"
+#include "kubefs/scale.h"
 #include "kubefs/staleness.h"
 #include "kubefs/walks.h"
 
@@ -59,6 +60,7 @@ struct filesystem {
 	struct removals *removals;
 	struct walks *walks;
 	struct previews *previews;
+	struct scales *scales;
 	pthread_mutex_t saves_lock;
 	pthread_cond_t saves_ended;
 	guint saves; /* under way; guarded by saves_lock */

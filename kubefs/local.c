@@ -1,6 +1,7 @@
 #include "kubefs/local.h"
 
 #include <errno.h>
+#include <fuse_lowlevel.h>
 #include <string.h>
 
 #include "client/lock.h"
@@ -120,6 +121,14 @@ static void touch(struct local *local)
 	local->changed = local->modified;
 }
 
+/* A change that had no room. Under the lock. */
+static int spoil(struct local *local, int r)
+{
+	local->spoiled = -r;
+	local->generation++;
+	return r;
+}
+
 int local_write(struct local *local, const char *bytes, size_t length, uint64_t offset)
 {
 	LOCK_GUARD(&local->lock);
@@ -128,11 +137,11 @@ int local_write(struct local *local, const char *bytes, size_t length, uint64_t 
 	if (length == 0)
 		return 0;
 	if (offset > local->content.limit || length > local->content.limit - offset)
-		return -EFBIG;
-	if (offset + length > local->content.length)
+		r = -EFBIG;
+	else if (offset + length > local->content.length)
 		r = set_length(local, offset + length);
 	if (r < 0)
-		return r;
+		return spoil(local, r);
 	memcpy(local->content.data + offset, bytes, length);
 	touch(local);
 	return 0;
@@ -143,9 +152,12 @@ int local_truncate(struct local *local, uint64_t length)
 	LOCK_GUARD(&local->lock);
 	int r = set_length(local, length);
 
-	if (r == 0)
-		touch(local);
-	return r;
+	if (r < 0)
+		return spoil(local, r);
+	if (length == 0)
+		local->spoiled = 0;
+	touch(local);
+	return 0;
 }
 
 int local_extend(struct local *local, uint64_t length)
@@ -156,9 +168,10 @@ int local_extend(struct local *local, uint64_t length)
 	if (length <= local->content.length)
 		return 0;
 	r = set_length(local, length);
-	if (r == 0)
-		touch(local);
-	return r;
+	if (r < 0)
+		return spoil(local, r);
+	touch(local);
+	return 0;
 }
 
 int local_fill(struct local *local, const char *bytes, size_t length)
@@ -183,6 +196,20 @@ size_t local_length(struct local *local)
 	LOCK_GUARD(&local->lock);
 
 	return local->content.length;
+}
+
+void local_set_attributes(
+	struct local *local, int which, mode_t mode, const struct timespec *modified)
+{
+	LOCK_GUARD(&local->lock);
+
+	if ((which & FUSE_SET_ATTR_MODE) != 0)
+		local->mode = mode & 07777;
+	if ((which & FUSE_SET_ATTR_MTIME_NOW) != 0)
+		clock_gettime(CLOCK_REALTIME, &local->modified);
+	else if ((which & FUSE_SET_ATTR_MTIME) != 0)
+		local->modified = *modified;
+	clock_gettime(CLOCK_REALTIME, &local->changed);
 }
 
 void local_names_add(struct local *local, int number)

@@ -38,6 +38,7 @@ struct local {
 	struct timespec changed;
 	guint links; /* names that it has */
 	uint64_t generation; /* grows with each change of the content; 0: never changed */
+	int spoiled; /* errno of a change that had no room: the content is not what was meant */
 };
 
 /* limit: bytes of content. NULL when there are too many files already. inode 0: one of its own. */
@@ -57,4 +58,7 @@ int local_fill(struct local *local, const char *bytes, size_t length);
 GBytes *local_bytes(struct local *local);
 size_t local_length(struct local *local);
 
+/* Sets what FUSE_SET_ATTR_* in which says of a scratch file. */
+void local_set_attributes(
+	struct local *local, int which, mode_t mode, const struct timespec *modified);
 void local_names_add(struct local *local, int number);

@@ -13,6 +13,7 @@
 #include "kubefs/connect.h"
 #include "kubefs/filesystem.h"
 #include "kubefs/init_reply.h"
+#include "kubefs/log.h"
 #include "kubefs/operations.h"
 
 /* How long changes that are on their way to a server may take when the mount ends. */
@@ -81,6 +82,9 @@ static int mount_prepare(struct mount *mount, const struct options *options, GEr
 		return -EIO;
 	mount->pool = strand_pool_create(0);
 	mount->filesystem = filesystem_create(mount->loop, mount->pool);
+	if (mount->filesystem->processes == NULL)
+		return error_set(
+			error, EMFILE, "processes cannot be watched: %s", g_strerror(errno));
 	mount->filesystem->read_only = options->read_only;
 	mount->filesystem->refused = options->refused;
 	mount->filesystem->rmdir_namespaces = options->rmdir_namespaces;
@@ -120,7 +124,7 @@ static int mount_connect(struct mount *mount, GError **error)
 
 static int mount_attach(struct mount *mount, const struct options *options, GError **error)
 {
-	int r = 0;
+	int r;
 
 	if (fuse_set_signal_handlers(mount->session) < 0)
 		return error_set(error, EINVAL, "signals cannot be handled");
@@ -132,11 +136,10 @@ static int mount_attach(struct mount *mount, const struct options *options, GErr
 				: "");
 	}
 	mount->mounted = TRUE;
-	if (!options->read_only)
-		r = processes_attach(mount->filesystem->processes, options->mountpoint);
+	/* Without that, the number of an inode alone tells whether a descriptor is of ours. */
+	r = processes_attach(mount->filesystem->processes, options->mountpoint);
 	if (r < 0)
-		return error_set(error, -r, "%s: not found among the mounts: %s",
-			options->mountpoint, g_strerror(-r));
+		log_info("%s: not found among the mounts: %s", options->mountpoint, g_strerror(-r));
 	r = init_reply_attach(mount->session);
 	if (r < 0)
 		return error_set(error, -r, "libfuse cannot be used: %s", g_strerror(-r));

@@ -162,8 +162,8 @@ static int unlink_object(struct request *request, struct named *named, collectio
 		if (!filesystem->rmdir_namespaces &&
 			walks_are_recent(filesystem->walks, work->process, place))
 			return error_set(error, EPERM,
-				"%s: not deleted for a program that walks the whole namespace; "
-				"delete it by itself, or mount with -o rmdir_namespaces",
+				"%s: not deleted for a program that has just listed what it is "
+				"in; name it to rm, or mount with -o rmdir_namespaces",
 				place->name);
 		r = guard_check(
 			filesystem->guard, place->context, place->resource, SOURCE_DELETE, error);

@@ -8,6 +8,7 @@
 #include "client/lock.h"
 #include "kubefs/attributes.h"
 #include "kubefs/directories.h"
+#include "kubefs/draft.h"
 #include "kubefs/filesystem.h"
 #include "kubefs/listing.h"
 #include "kubefs/log.h"
@@ -205,7 +206,7 @@ static void note_walk(struct request *request)
 	pid_t group;
 	struct process *process;
 
-	if (request->node->key.kind > NODE_NAMESPACE)
+	if (request->node->key.kind > NODE_CHUNK)
 		return;
 	group = process_group(request->thread);
 	process = group != 0 ? processes_get(request->filesystem->processes, group) : NULL;
@@ -364,17 +365,14 @@ static void op_access(fuse_req_t fuse, fuse_ino_t id, int mask)
 	request_begin(filesystem_of(fuse), fuse, id, NULL, 0, mask, access_run);
 }
 
-/* Modes, owners and times are what the server's state makes them: accepted and ignored. */
+/* Of objects, modes, owners and times are what the server's state makes them: ignored. */
 static int setattr_run(struct request *request, collection_wait wait, void *data, GError **error)
 {
 	struct local *local =
 		request->node->key.kind == NODE_LOCAL ? request->node->key.local : NULL;
 
-	if (local != NULL && local->draft == NULL && (request->flags & FUSE_SET_ATTR_MODE) != 0) {
-		LOCK_GUARD(&local->lock);
-
-		local->mode = request->mode & 07777;
-	}
+	if (local != NULL && local->draft == NULL)
+		local_set_attributes(local, (int)request->flags, request->mode, &request->modified);
 	return getattr_run(request, wait, data, error);
 }
 
@@ -385,6 +383,7 @@ static void op_setattr(
 	const struct request setattr = {
 		.flags = (unsigned int)which,
 		.mode = stat->st_mode,
+		.modified = stat->st_mtim,
 		.run = setattr_run,
 	};
 	const struct request truncate = {
@@ -508,10 +507,13 @@ static void op_write(fuse_req_t fuse, fuse_ino_t id, const char *bytes, size_t s
 	struct fuse_file_info *info)
 {
 	struct node *node NODE_CLEANUP = node_table_get(filesystem_of(fuse)->nodes, id);
+	struct local *local = node != NULL && node->key.kind == NODE_LOCAL ? node->key.local : NULL;
 	int r = -EBADF;
 
-	if (node != NULL && node->key.kind == NODE_LOCAL)
-		r = local_write(node->key.local, bytes, size, (uint64_t)offset);
+	if (local != NULL && local->draft != NULL)
+		draft_written_by(local->draft, fuse_req_ctx(fuse)->pid);
+	if (local != NULL)
+		r = local_write(local, bytes, size, (uint64_t)offset);
 	if (r < 0)
 		fuse_reply_err(fuse, -r);
 	else

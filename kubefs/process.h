@@ -12,7 +12,7 @@
 struct processes;
 
 /* How long an answer may take, in milliseconds. */
-#define PROCESS_DEADLINE_MS 50
+#define PROCESS_DEADLINE_MS 500
 /* Questions that hang at a time; the next ones are answered with unknown at once. */
 #define PROCESS_HUNG_MAX 8
 /* Processes that are watched at a time; a descriptor each. */

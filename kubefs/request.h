@@ -41,7 +41,8 @@ struct request {
 	struct node *target; /* RENAME, LINK: the new directory */
 	char *target_name;
 	unsigned int flags; /* of OPEN, CREATE, RENAME */
-	mode_t mode; /* of CREATE, MKDIR */
+	mode_t mode; /* of CREATE, MKDIR, SETATTR */
+	struct timespec modified; /* of SETATTR */
 	uint64_t handle; /* of FLUSH, FSYNC */
 	unsigned int timeout; /* milliseconds, 0: REQUEST_TIMEOUT_MS */
 	/* What run keeps from one call to the next; freed with the request. */

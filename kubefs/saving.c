@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 
 #include "client/error.h"
@@ -257,6 +258,8 @@ int saving_create_run(struct request *request, collection_wait wait, void *data,
 		return error_set(error, EPERM, "%s: no file can be made here", request->name);
 	if (request->node->key.context->read_only)
 		return -EROFS;
+	if (strlen(request->name) > NAME_MAX)
+		return -ENAMETOOLONG;
 	directory = place_directory(&request->node->key);
 	if (overlay_find(filesystem->overlay, directory, request->name, &entry))
 		return (request->flags & O_EXCL) != 0 ? -EEXIST : -ESTALE;
@@ -343,8 +346,8 @@ static int ask(struct request *request, struct flush *flush, collection_wait wai
 	pthread_mutex_unlock(&flush->lock);
 	if (first) {
 		g_atomic_int_inc(&flush->references);
-		processes_ask(request->filesystem->processes, process_group(request->thread),
-			handle->group, flush->local->inode, on_answer, flush);
+		processes_ask(request->filesystem->processes, request->thread, handle->group,
+			flush->local->inode, on_answer, flush);
 	}
 	return -EINPROGRESS;
 }
@@ -406,6 +409,13 @@ static struct flush *flush_of(struct request *request)
 	return request->state;
 }
 
+static gboolean is_killed_writer(const struct request *request, const struct flush *flush)
+{
+	if (flush->answer == PROCESS_KILLED_HELD)
+		return draft_was_written_by(flush->draft, request->thread);
+	return flush->answer == PROCESS_KILLED;
+}
+
 int saving_flush_run(struct request *request, collection_wait wait, void *data, GError **error)
 {
 	struct flush *flush = flush_of(request);
@@ -421,7 +431,7 @@ int saving_flush_run(struct request *request, collection_wait wait, void *data, 
 	/* Parked first: the answer may take a while. */
 	if (wait == NULL || ask(request, flush, wait, data) < 0)
 		return -EINPROGRESS;
-	if (flush->answer == PROCESS_KILLED) {
+	if (is_killed_writer(request, flush)) {
 		draft_refuse(flush->draft, flush->generation, EINTR,
 			"its writer was killed before it was complete");
 		return reply_done(request, -EINTR);

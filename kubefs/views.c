@@ -7,6 +7,7 @@ static const struct {
 	const char *name;
 	enum place_kind kind;
 } PLACES[] = {
+	{VIEWS_SCALE, PLACE_SCALE},
 	{VIEWS_STATUS, PLACE_STATUS},
 };
 
@@ -78,6 +79,7 @@ int views_resolve(struct filesystem *filesystem, const struct node *directory, c
 {
 	const struct node_key *key = &directory->key;
 	struct place place PLACE_CLEANUP = {0};
+	g_autoptr(GBytes) text = NULL;
 	struct snapshot *snapshot = NULL;
 	int r;
 
@@ -95,8 +97,14 @@ int views_resolve(struct filesystem *filesystem, const struct node *directory, c
 		g_clear_error(error);
 		return 0;
 	}
-	if (r == 0)
+	if (r == 0 && place.kind == PLACE_SCALE)
+		r = scales_look(filesystem->scales, &place, wait, data, &text, error);
+	if (r == 0) {
 		found_view(key, name, snapshot, ret);
+		ret->key.text = g_steal_pointer(&text);
+	} else {
+		snapshot_unref(snapshot);
+	}
 	return r;
 }
 

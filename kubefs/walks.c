@@ -9,6 +9,7 @@ struct walk {
 	struct process *process;
 	struct context *context; /* NULL: above all of them */
 	char *namespace; /* NULL: above all of them; "": the cluster's */
+	struct resource *resource; /* NULL: above all of them */
 	uint64_t time;
 };
 
@@ -31,6 +32,7 @@ static void walk_free(void *pointer)
 
 	process_unref(walk->process);
 	g_free(walk->namespace);
+	resource_unref(walk->resource);
 	g_free(walk);
 }
 
@@ -61,12 +63,13 @@ void walks_note(struct walks *walks, struct process *process, const struct node 
 	uint64_t now = loop_now();
 	struct walk *walk;
 
-	if (process == NULL || key->kind > NODE_NAMESPACE)
+	if (process == NULL || key->kind > NODE_CHUNK)
 		return;
 	walk = g_new0(struct walk, 1);
 	walk->process = process_ref(process);
 	walk->context = key->context;
 	walk->namespace = g_strdup(key->namespace);
+	walk->resource = key->resource != NULL ? resource_ref(key->resource) : NULL;
 	walk->time = now;
 	LOCK_GUARD(&walks->lock);
 
@@ -78,7 +81,9 @@ static gboolean is_above(const struct walk *walk, const struct place *place)
 {
 	if (walk->context != NULL && walk->context != place->context)
 		return FALSE;
-	return walk->namespace == NULL || strcmp(walk->namespace, place->namespace) == 0;
+	if (walk->namespace != NULL && strcmp(walk->namespace, place->namespace) != 0)
+		return FALSE;
+	return walk->resource == NULL || strcmp(walk->resource->name, place->resource->name) == 0;
 }
 
 gboolean walks_are_recent(

@@ -11,7 +11,7 @@ never otherwise. Several runs may do this at once.
 
 Environment:
     KUBEFS_CACHE          the cache folder, else $XDG_CACHE_HOME/kubefs, ~/.cache/kubefs
-    KUBEBUILDER_ASSETS    a folder whose kube-apiserver, etcd and kubectl are used
+    KUBEBUILDER_ASSETS    a folder whose kube-apiserver, etcd and kubectl are used and not built
     KUBEFS_GO             the go command to use
 
 The folder printed is also $KUBEFS_CACHE/current/bin, until another run with
@@ -185,22 +185,22 @@ def linker_flags(name):
     return " ".join(flags)
 
 
-def key(name):
+def key(name, packages):
     """Hash what decides a set's content: its pins, its sources, its flags."""
     digest = hashlib.sha256()
     files = [HERE / name / "go.mod", HERE / name / "go.sum", *sorted((HERE / name).glob("*.go"))]
     for file in files:
         digest.update(f"{file.name}\0".encode())
         digest.update(file.read_bytes())
-    digest.update(json.dumps([SETS[name], linker_flags(name), KWOK_STAGES if name == "kwok" else None]).encode())
+    digest.update(json.dumps([packages, linker_flags(name), KWOK_STAGES if name == "kwok" else None]).encode())
     return digest.hexdigest()[:16]
 
 
-def compile_packages(go, name, packages, folder):
-    """Run go build for some packages of a set, into a folder."""
-    targets = [f"{folder}/{SETS[name][packages[0]]}"] if len(packages) == 1 else [f"{folder}/"]
-    argv = [go, "build", "-v", f"-ldflags={linker_flags(name)}", "-o", *targets, *packages]
-    with Progress("building " + ", ".join(SETS[name][package] for package in packages)) as progress:
+def compile_package(go, name, package, folder):
+    """Run go build for a package of a set, into a folder."""
+    program = SETS[name][package]
+    argv = [go, "build", "-v", f"-ldflags={linker_flags(name)}", "-o", f"{folder}/{program}", package]
+    with Progress(f"building {program}") as progress:
         process = subprocess.Popen(argv, cwd=HERE / name, env=environment(), stdin=subprocess.DEVNULL,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         output = []
@@ -208,7 +208,7 @@ def compile_packages(go, name, packages, folder):
             progress.lines += 1
             output = (output + [line])[-40:]
         if process.wait() != 0:
-            raise BuildError(f"building {name} failed:\n{''.join(output).rstrip()}")
+            raise BuildError(f"building {program} failed:\n{''.join(output).rstrip()}")
 
 
 def kwok_stages(go):
@@ -224,29 +224,39 @@ def kwok_stages(go):
     return "---\n".join(text if text.endswith("\n") else text + "\n" for text in texts)
 
 
-def build_set(name):
-    """Return the folder of a set's programs, building it when it is not there."""
+def place_of(name, foreign):
+    """The folder of a set without the foreign programs, and its packages; one that has all will do, too."""
     cache = cache_folder()
-    place = cache / f"{name}-{key(name)}"
+    packages = SETS[name]
+    place = cache / f"{name}-{key(name, packages)}"
+    rest = {package: program for package, program in packages.items() if program not in foreign}
+    if place.is_dir() or rest == packages:
+        return place, packages
+    return cache / f"{name}-{key(name, rest)}", rest
+
+
+def build_set(name, foreign):
+    """Build a set's programs but the foreign ones, when they are not there."""
+    cache = cache_folder()
+    place, packages = place_of(name, foreign)
     if place.is_dir():
-        return place
+        return
     with locked(cache / f"{name}.lock", name):
         if place.is_dir():
-            return place
+            return
         go = find_go()
         folder = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=cache))
         try:
             folder.chmod(0o755)
             # Not all at once: a linker of this size takes a gigabyte.
-            for package in SETS[name]:
-                compile_packages(go, name, [package], folder)
+            for package in packages:
+                compile_package(go, name, package, folder)
             if name == "kwok":
                 (folder / "stages.yaml").write_text(kwok_stages(go))
             folder.rename(place)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-    return place
 
 
 def assets():
@@ -282,9 +292,9 @@ def build(names=None):
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     foreign = assets()
-    wanted = {name: cache / f"{name}-{key(name)}" for name in SETS}
     for name in names or SETS:
-        build_set(name)
+        build_set(name, foreign)
+    wanted = {name: place_of(name, foreign)[0] for name in SETS}
 
     identity = hashlib.sha256(repr((sorted(wanted.items()), sorted(foreign.items()))).encode()).hexdigest()[:16]
     place = cache / f"all-{identity}"

@@ -8,9 +8,14 @@
  *   source_probe KUBECONFIG watch-list RESOURCE [NAMESPACE [NAME]]   until the events are in sync
  *   source_probe KUBECONFIG watch RESOURCE NAMESPACE NAME VERSION    until an event of DELETED
  *   source_probe KUBECONFIG get RESOURCE NAMESPACE NAME
+ *   source_probe KUBECONFIG get-at RESOURCE NAMESPACE NAME VERSION
+ *   source_probe KUBECONFIG schema RESOURCE
  *   source_probe KUBECONFIG rules NAMESPACE
+ *   source_probe KUBECONFIG create|update RESOURCE[/SUBRESOURCE] NAMESPACE NAME   stdin: JSON
+ *   source_probe KUBECONFIG delete RESOURCE NAMESPACE NAME [UID]
  *
- * RESOURCE as kubectl api-resources -o name spells it; "" is no namespace and no name.
+ * RESOURCE as kubectl api-resources -o name spells it; "" is no namespace and no name. With DRY_RUN
+ * in the environment changes are not stored. Warnings go to stderr.
  */
 #include <curl/curl.h>
 #include <errno.h>
@@ -142,6 +147,21 @@ static void on_discovered(
 	finish(probe, result);
 }
 
+static void on_changed(void *data, const struct source_change_result *result)
+{
+	for (guint i = 0; i < result->causes->len; i++)
+		fprintf(stderr, "cause %s\n", (const char *)g_ptr_array_index(result->causes, i));
+	if (result->result.errnum != 0)
+		fprintf(stderr, "uncertain %d\n", result->uncertain);
+	on_got(data, &result->result, result->item);
+}
+
+static void on_warning(void *data, const char *text)
+{
+	fprintf(stderr, "warning %s\n", text);
+}
+
+static const struct source_change_handlers change_handlers = {on_changed};
 static const struct source_get_handlers get_handlers = {on_got};
 static const struct source_list_handlers list_handlers = {on_item, on_restart, on_done};
 static const struct source_watch_handlers watch_handlers = {on_opened, on_event, on_done};
@@ -197,13 +217,62 @@ static const char *word(char **arguments, int index)
 	return *arguments[index] == '\0' ? NULL : arguments[index];
 }
 
+static GBytes *read_input(void)
+{
+	GString *text = g_string_new(NULL);
+	char buffer[4096];
+	size_t length;
+
+	while ((length = fread(buffer, 1, sizeof(buffer), stdin)) > 0)
+		g_string_append_len(text, buffer, (gssize)length);
+	return g_string_free_to_bytes(text);
+}
+
+static gboolean find_verb(const char *command, enum source_verb *ret_verb)
+{
+	static const char *const verbs[] = {"create", "update", "delete"};
+
+	for (guint i = 0; i < G_N_ELEMENTS(verbs); i++) {
+		if (!g_str_equal(command, verbs[i]))
+			continue;
+		*ret_verb = (enum source_verb)i;
+		return TRUE;
+	}
+	return FALSE;
+}
+
+static struct source_call *begin_change(struct probe *probe, enum source_verb verb,
+	const struct source_scope *scope, const char *uid)
+{
+	g_autoptr(GBytes) body = verb != SOURCE_DELETE ? read_input() : NULL;
+	const struct source_change change = {
+		.verb = verb,
+		.scope = scope,
+		.body = body,
+		.uid = uid,
+		.dry_run = g_getenv("DRY_RUN") != NULL,
+	};
+
+	return probe->source->ops->change(
+		probe->source, &change, &change_handlers, probe, probe->strand);
+}
+
 static struct source_call *begin(struct probe *probe, const char *command,
 	const struct source_scope *scope, const char *version)
 {
 	const struct source_ops *ops = probe->source->ops;
 
 	enum source_list_from from = SOURCE_LIST_KNOWN;
+	enum source_verb verb;
 
+	if (find_verb(command, &verb))
+		return begin_change(probe, verb, scope, version);
+	if (g_str_equal(command, "schema"))
+		return ops->schema(
+			probe->source, scope->resource, &get_handlers, probe, probe->strand);
+	if (g_str_equal(command, "get-at"))
+		return ops->get_at(
+			probe->source, scope, version, &get_handlers, probe, probe->strand);
 	if (version == NULL)
 		from = SOURCE_LIST_CACHE;
 	else if (g_str_equal(version, "latest"))
@@ -222,6 +291,7 @@ static void run(struct probe *probe, const char *command, char **arguments)
 {
 	const struct source_ops *ops = probe->source->ops;
 	struct source_scope scope = {0};
+	char *slash;
 	gint64 began;
 
 	if (g_str_equal(command, "ping")) {
@@ -233,6 +303,11 @@ static void run(struct probe *probe, const char *command, char **arguments)
 		wait_done(probe, ops->rules(probe->source, arguments[0], &get_handlers, probe,
 					 probe->strand));
 	} else {
+		slash = strchr(arguments[0], '/');
+		if (slash != NULL) {
+			*slash = '\0';
+			scope.subresource = slash + 1;
+		}
 		scope.resource = find(probe, arguments[0]);
 		scope.namespace = word(arguments, 1);
 		scope.name = word(arguments, 2);
@@ -284,6 +359,7 @@ int main(int argc, char **argv)
 	pthread_cond_init(&probe.changed, NULL);
 	probe.source = kubernetes_source_create(http);
 	probe.strand = strand_create(pool);
+	probe.source->ops->on_warning(probe.source, on_warning, NULL);
 	run(&probe, argv[2], argv + 3);
 	probe.source->ops->destroy(probe.source);
 	source_catalog_free(probe.catalog);

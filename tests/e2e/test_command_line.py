@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -591,8 +592,18 @@ def is_address_sanitized():
 
 
 def test_no_core_is_written(mount):
-    limits = pathlib.Path(f"/proc/{mount().pid}/limits").read_text()
+    """Not even where the caller wants one; AddressSanitizer keeps the program dumpable."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    try:
+        mounted = mount(kill_at_end=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before)
+    limits = pathlib.Path(f"/proc/{mounted.pid}/limits").read_text()
     assert re.search(r"^Max core file size +0 +0 ", limits, re.M), limits
+    mounted.process.send_signal(signal.SIGABRT)
+    end = os.waitid(os.P_PID, mounted.pid, os.WEXITED | os.WNOWAIT)
+    assert is_address_sanitized() or (end.si_code, end.si_status) == (os.CLD_KILLED, signal.SIGABRT)
 
 
 def test_memory_cannot_be_read_by_the_same_user(public_kubefs, cluster):

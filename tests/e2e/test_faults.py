@@ -339,6 +339,30 @@ def test_object_of_16_mib(api, start):
             api.put("configmaps", config_map("big", text=half[::-1]))
 
 
+@pytest.mark.parametrize("minor", ["30", "36"], ids=["pages", "stream"])
+def test_a_list_is_decoded_as_it_streams_in(api, start, minor):
+    """The peak is not far above what remains, though the list is much larger than that."""
+    count, size = 1500, 20_000
+    for number in range(count):
+        item = config_map(f"m{number:04}", text="".join(f"{number * 7919 + place:010}" for place in range(size // 10)))
+        # On a real server it is two fifths of what comes, and goes on arrival.
+        item["metadata"]["managedFields"] = [{"manager": "x" * (size * 2 // 3), "time": "2024-01-01T00:00:00Z"}]
+        api.put("configmaps", item)
+    api.minor = minor
+    mounted = start(log_level="warning")
+    assert len(os.listdir(directory(mounted))) == count
+    peak, remaining = (memory(mounted, name) for name in ("VmHWM", "VmRSS"))
+    assert remaining > count * size, "the objects are not there"
+    assert peak <= 1.3 * remaining, f"{peak / remaining:.2f} of {remaining >> 20} MiB"
+    assert bool(api.count("list", "configmaps")) == (minor == "30")
+
+
+def memory(mounted, name):
+    """Bytes, of a line of /proc/PID/status."""
+    with open(f"/proc/{mounted.pid}/status") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith(f"{name}:"))
+
+
 @pytest.mark.bounded(300)
 def test_frame_over_the_cap(api, start):
     """A watch frame that does not end is an error with a name, not a crash nor memory without end."""

@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import resource
+import shutil
 import socket
 import ssl
 import subprocess
@@ -230,6 +231,38 @@ def test_system_trust_store_of_the_environment(pki, tmp_path):
     with https_server(pki) as server:
         config = kubeconfig(tmp_path, server.url)
         assert get(config, environment={"SSL_CERT_FILE": str(pki / "ca.crt")})["errnum"] == 0
+        folders = [tmp_path / "none", tmp_path / "certificates"]
+        for folder in folders:
+            folder.mkdir()
+        shutil.copy(pki / "ca.crt", folders[1])
+        subprocess.run(["openssl", "rehash", folders[1]], check=True)
+        assert get(config, environment={"SSL_CERT_DIR": ":".join(map(str, folders))})["errnum"] == 0
+        # Neither stands in for the other, and an empty one is none.
+        nothing = {"SSL_CERT_FILE": str(pki / "other/ca.crt"), "SSL_CERT_DIR": str(folders[0])}
+        assert get(config, environment=nothing)["errnum"] == errno.EPROTO
+        empty = {"SSL_CERT_FILE": "", "SSL_CERT_DIR": str(folders[1])}
+        assert get(config, environment=empty)["errnum"] == 0
+
+
+def test_an_authority_that_is_replaced(pki, tmp_path):
+    """A server whose authority's file was behind is trusted once the file is right; no request was sent before."""
+    file = tmp_path / "ca.crt"
+    shutil.copy(pki / "other/ca.crt", file)
+    with https_server(pki) as server:
+        config = kubeconfig(tmp_path, server.url, **{"certificate-authority": str(file)})
+
+        def replace():
+            shutil.copy(pki / "ca.crt", tmp_path / "new")
+            os.rename(tmp_path / "new", file)
+
+        timer = threading.Timer(1, replace)
+        timer.start()
+        results = run_probe(config, "/version", "--count=16", "--interval=300")[:-1]
+        timer.join()
+        outcomes = [result["errnum"] for result in results]
+        assert outcomes[0] == errno.EPROTO and outcomes[-1] == 0, outcomes
+        assert outcomes == sorted(outcomes, reverse=True), outcomes
+        assert len(server.seen) == outcomes.count(0)
 
 
 def test_wrong_name(pki, tmp_path):

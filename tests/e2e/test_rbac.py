@@ -1,11 +1,21 @@
 """What a user may do decides what a mount shows, and nothing else."""
 
 import errno
+import json
 import os
+import pathlib
+import shutil
 import stat
 import subprocess
+import tempfile
+import time
 
 import pytest
+
+import devices
+from cluster import ClusterError
+from mounting import BINARY, environment, require_tools, sanitizer_reports
+from relay import Relay
 
 
 def rules(name, namespace, user, *rules):
@@ -145,6 +155,60 @@ def test_modes_follow_the_rules(cluster, mount, filled, user):
         assert done.returncode == wanted, path
 
 
+# Mounts as nobody, asks access(2) as nobody, and waits for the end.
+ACCESS = """
+cat >"$HOME/access.py"
+exec setpriv --reuid=65534 --regid=65534 --clear-groups sh -euc '
+"$@"
+daemon=$(pgrep -f "^$1 .*$HOME/mnt\\$")
+python3 "$HOME/access.py" "$HOME/mnt" || status=$?
+fusermount3 -u "$HOME/mnt"
+tail --pid="$daemon" -f /dev/null
+exit ${status-0}
+' sh "$@"
+"""
+ASK = """
+import json, os, sys, time
+top = sys.argv[1] + "/namespaces/" + os.environ["NAMESPACE"]
+def may(path):
+    return "".join(letter for letter, flag in (("r", os.R_OK), ("w", os.W_OK), ("x", os.X_OK))
+                   if os.access(f"{top}/{path}", flag))
+# What the server allows is taken for everything until it has said so.
+deadline = time.monotonic() + 20
+while "w" in may("configmaps/one.yaml") and time.monotonic() < deadline:
+    time.sleep(0.05)
+paths = ["configmaps", "configmaps/one.yaml", "configmaps/one.json", "secrets/hidden.yaml", "services/web.yaml", "pods"]
+print(json.dumps({path: may(path) for path in paths} | {".kubefs": may("../../.kubefs/status")}))
+"""
+
+
+@pytest.mark.parametrize("options, writable, directory", [
+    ([], "rw", "rwx"), (["-o", "default_permissions"], "rw", "rwx"), (["-o", "ro"], "r", "rx")], ids=["rw", "kernel", "ro"])
+def test_access_as_an_ordinary_user(cluster, filled, user, options, writable, directory):
+    """Who is not root is answered as the rules say, by us or by the kernel (default_permissions)."""
+    require_tools("setpriv", "pgrep", "fusermount3")
+    kubeconfig = user(rules("readers", filled, filled, rule("configmaps, secrets, pods", READING)),
+                      rules("writers", filled, filled, rule("secrets, services", f"{READING}, update, patch")))
+    cluster.kubectl("create", "service", "clusterip", "web", "-n", filled, "--tcp=80")
+    with tempfile.TemporaryDirectory(prefix="kubefs-access-") as made:
+        folder = pathlib.Path(made)
+        folder.chmod(0o755)
+        home = folder / "home"
+        (home / "mnt").mkdir(parents=True)
+        # Neither the build nor the cluster's folder is open to others.
+        program = shutil.copy(BINARY, folder)
+        config = shutil.copy(kubeconfig, home)
+        for path in (home, home / "mnt", config):
+            os.chown(path, 65534, 65534)
+        done = devices.run(folder, ACCESS, program, "--kubeconfig", config, *options, home / "mnt", input=ASK,
+                           env=environment(home, NAMESPACE=filled))
+        assert not sanitizer_reports(home), sanitizer_reports(home)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "configmaps": directory, "configmaps/one.yaml": "r", "configmaps/one.json": "r", "secrets/hidden.yaml": writable,
+        "services/web.yaml": writable, "pods": directory, ".kubefs": "r"}
+
+
 def test_impersonation(cluster, mount, filled, user):
     user(rules("all", filled, filled, rule("configmaps", READING)),
          f"""
@@ -164,8 +228,8 @@ subjects: [{{apiGroup: rbac.authorization.k8s.io, kind: Group, name: viewers-{fi
     assert failure_of(os.listdir, grouped.resource("secrets", filled)) == errno.EACCES
 
 
-def test_rights_that_come_and_go(cluster, mount, filled, user):
-    """A denied directory is asked for again, and what is denied later is not shown for ever."""
+def test_rights_that_come(cluster, mount, filled, user):
+    """A denied directory is asked for again."""
     kubeconfig = user()
     mounted = mount("-o", "ro", kubeconfig=kubeconfig)
     directory = mounted.resource("configmaps", filled)
@@ -173,6 +237,83 @@ def test_rights_that_come_and_go(cluster, mount, filled, user):
     cluster.kubectl("apply", "-f", "-", input=rules("late", filled, filled, rule("configmaps", READING)))
     mounted.wait_for(lambda: can_list(directory), "the new right")
     assert "one.yaml" in os.listdir(directory)
+
+
+@pytest.fixture
+def relay(cluster):
+    with Relay(cluster.port) as made:
+        yield made
+
+
+# Who may read what, and is it all objects or one by name.
+GRANTS = {
+    "cluster": lambda name: (rules(name, None, name, rule("configmaps", READING)), True),
+    "namespace": lambda name: (rules(name, name, name, rule("configmaps", READING)), True),
+    "named": lambda name: (rules(name, name, name, rule("configmaps", READING, "one")), False),
+}
+
+
+@pytest.mark.parametrize("grant, options", [("cluster", []), ("namespace", ["-o", "ro"]), ("named", ["-o", "ro"])],
+                         ids=GRANTS)
+def test_rights_that_go_and_come_back(cluster, mount, filled, user, relay, grant, options):
+    """What was read and may no more be read is EACCES from the next watch on; nobody hangs; rights given back heal.
+
+    The server asks whether a watch is allowed when it begins, so this one is made to begin anew.
+    """
+    granted, whole = GRANTS[grant](filled)
+    user(granted, rules("rest", filled, filled, rule("services", READING)))
+    cluster.kubectl("create", "service", "clusterip", "web", "-n", filled, "--tcp=80")
+    kubeconfig = relay.kubeconfig(cluster, filled, {"token": cluster.tokens[filled]})
+    mounted = mount(*options, kubeconfig=kubeconfig)
+    directory, one = mounted.resource("configmaps", filled), mounted.file("configmaps", "one", filled)
+    web = mounted.file("services", "web", filled)
+    assert b"key: first" in one.read_bytes() and b"first" in one.with_suffix(".json").read_bytes()
+    assert bool(can_list(directory)) == whole
+    assert b"name: web" in web.read_bytes()
+
+    def may_read():
+        try:
+            return cluster.kubectl("get", "configmap", "one", "-n", filled, kubeconfig=kubeconfig)
+        except ClusterError as error:
+            assert "Forbidden" in str(error)
+            return None
+
+    with open(one) as held:
+        cluster.kubectl("delete", "-f", "-", input=granted)
+        cluster.wait_for(lambda: not may_read(), "the right is gone", 10)
+        relay.cut()
+        mounted.wait_for(lambda: denied(os.stat, one), "the object is denied", 30)
+        # Nor is it to be had by another name, or by what the kernel kept; and nothing of this takes long.
+        began = time.monotonic()
+        for function, path in ((os.listdir, directory), (pathlib.Path.read_bytes, one), (os.stat, directory / "two.yaml"),
+                               (pathlib.Path.read_bytes, one.with_suffix(".json")),
+                               (os.stat, mounted.resource("cm", filled) / "one.yaml")):
+            assert denied(function, path), path
+        done = subprocess.run(["grep", "-r", "key: first", "configmaps"], cwd=directory.parent, capture_output=True,
+                              text=True, timeout=60, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", "grep: configmaps: Permission denied\n")
+        assert time.monotonic() - began < 15
+        assert "key: first" in held.read(), "who had it open keeps that version"
+    assert "EACCES" in mounted.errors() and "configmaps" in mounted.errors()
+    # What may still be read is, and stays true.
+    cluster.kubectl("annotate", "service", "web", "-n", filled, "changed=yes")
+    mounted.wait_for(lambda: "changed" in web.read_text(), "the change of what may be read")
+
+    change(cluster, filled, "one", "meanwhile")
+    cluster.kubectl("apply", "-f", "-", input=granted)
+    mounted.wait_for(lambda: not denied(os.stat, one), "the right is back", 45)
+    assert one.read_bytes() == cluster.kubectl_bytes("get", "configmap", "one", "-n", filled, "-o", "yaml")
+    assert bool(can_list(directory)) == whole
+    change(cluster, filled, "one", "afterwards")
+    mounted.wait_for(lambda: "afterwards" in one.read_text(), "a change after that")
+
+
+def denied(function, *arguments):
+    try:
+        function(*arguments)
+    except OSError as error:
+        return error.errno == errno.EACCES
+    return False
 
 
 def can_list(directory):

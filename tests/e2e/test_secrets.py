@@ -6,10 +6,12 @@ import os
 import pathlib
 import stat
 import sys
+import tempfile
 
 import pytest
 
-from mounting import MountError
+import devices
+from mounting import BINARY, MountError, environment, sanitizer_reports
 
 TOKEN = "canary-token-Qe7Xr2"
 WRONG = "canary-wrong-Jd93nB"
@@ -184,6 +186,55 @@ def test_no_trace_when_tls_fails(cluster, mount, tmp_path):
         mount("-o", "ro", kubeconfig=config)
     assert not canaries_in(str(caught.value).encode())
     check_files(tmp_path / "mount0", known)
+
+
+# Reads a canary, what is there besides, what is not there and what is refused; then waits for the daemon's end.
+READ_ALL = """
+"$@" --syslog --log-level=debug -o ro "$MOUNT"
+daemon=$(pgrep -f "^$1 .*$MOUNT\\$")
+cat "$MOUNT/namespaces/$NAMESPACE/secrets/canary.yaml" "$MOUNT/namespaces/$NAMESPACE/secrets/canary.json" || true
+grep -r nothing-of-this "$MOUNT/namespaces/$NAMESPACE" || true
+ls "$MOUNT/namespaces/$NAMESPACE/secrets/nowhere.yaml" "$MOUNT/namespaces/kube-system/secrets" || true
+cat "$MOUNT/.kubefs/errors"
+fusermount3 -u "$MOUNT"
+tail --pid="$daemon" -f /dev/null
+"""
+
+
+@pytest.fixture
+def logged(cluster, namespace):
+    """logged(user): what READ_ALL printed with a kubeconfig of that user, and what came to syslog meanwhile."""
+    # The name of a socket has a hundred bytes.
+    with tempfile.TemporaryDirectory(prefix="kubefs-log-") as made:
+        folder = pathlib.Path(made)
+        (folder / "mnt").mkdir()
+
+        def read(user):
+            config = cluster.write_kubeconfig(f"{namespace}-logged", user)
+            with devices.syslog(folder) as messages:
+                done = devices.run(folder, READ_ALL, BINARY, "--kubeconfig", config,
+                                   env=environment(folder, MOUNT=str(folder / "mnt"), NAMESPACE=namespace))
+            assert not sanitizer_reports(folder), sanitizer_reports(folder)
+            return done, messages
+        yield read
+
+
+@pytest.mark.parametrize("kind", ["token", "token file", "exec plugin"])
+def test_no_trace_in_syslog(cluster, canary, logged, tmp_path, kind):
+    """At the highest level, which names what was refused."""
+    known = files_now()
+    cluster.webhook.users[TOKEN]["groups"] = []
+    cluster.kubectl("create", "role", "canary", "-n", canary, "--verb=get,list,watch", "--resource=secrets,configmaps")
+    cluster.kubectl("create", "rolebinding", "canary", "-n", canary, "--role=canary", "--user=canary-user")
+    done, messages = logged(user_entry(kind, TOKEN, tmp_path / "plugin"))
+    assert done.returncode == 0, done.stderr
+    assert canaries_in(done.stdout.encode()) == {VALUE}, done.stderr
+    # A daemon's priorities: 24 and 7 for debugging, 4 for a warning.
+    assert any(text.startswith(b"<31>") and b" kubefs[" in text for text in messages), messages
+    assert any(text.startswith(b"<28>") and b"EACCES" in text and b"secrets" in text for text in messages), messages
+    assert not [text for text in messages if canaries_in(text)]
+    assert not canaries_in(done.stderr.encode())
+    assert not [file for found in new_files(known) for file in found if canaries_in(file.read_bytes())]
 
 
 def test_status_and_errors_are_the_owners(cluster, mount):

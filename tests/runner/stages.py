@@ -186,6 +186,13 @@ def parse(words):
     return stages, []
 
 
+def require_root(stages):
+    """They mount as several users and into namespaces of their own."""
+    needing = [stage for stage in stages if stage.startswith("e2e")]
+    if needing and os.geteuid() != 0:
+        sys.exit(f"run: {', '.join(needing)}: only root can run these; with sudo, or name other stages (tests/run --help)")
+
+
 def require_tools():
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing:
@@ -213,6 +220,7 @@ def main():
     if arguments and len(stages) != 1:
         sys.exit("run: arguments for a tool need exactly one stage")
     require_tools()
+    require_root(stages or STAGES)
     interruptible()
     work = cache_folder() / "test" / hashlib.sha256(str(TOP).encode()).hexdigest()[:12]
     (work / "logs").mkdir(parents=True, exist_ok=True)

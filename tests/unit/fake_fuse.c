@@ -35,9 +35,9 @@ void fake_request_destroy(struct fuse_req *request)
 	g_free(request);
 }
 
-enum fake_reply fake_request_wait(struct fuse_req *request)
+enum fake_answer fake_request_wait(struct fuse_req *request)
 {
-	enum fake_reply reply;
+	enum fake_answer reply;
 	struct timespec deadline;
 	int r = 0;
 
@@ -78,7 +78,7 @@ void fake_request_interrupt(struct fuse_req *request)
 }
 
 /* Called with what belongs to the reply filled in under the lock. */
-static int reply(struct fuse_req *request, enum fake_reply kind)
+static int reply(struct fuse_req *request, enum fake_answer kind)
 {
 	int result = request->send_fails;
 

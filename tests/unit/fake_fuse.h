@@ -9,7 +9,7 @@
 
 #include "tests/unit/cache_fixture.h"
 
-enum fake_reply {
+enum fake_answer {
 	REPLY_NONE, /* not yet */
 	REPLY_ERROR, /* errnum, 0 for success */
 	REPLY_ENTRY,
@@ -29,7 +29,7 @@ struct fuse_req {
 	struct fuse_ctx context; /* root's, of this process, unless the test says otherwise */
 	pthread_mutex_t lock;
 	pthread_cond_t replied;
-	enum fake_reply reply;
+	enum fake_answer reply;
 	int errnum;
 	struct fuse_entry_param entry;
 	struct stat stat;
@@ -46,7 +46,7 @@ struct fuse_req {
 struct fuse_req *fake_request_create(void *userdata);
 void fake_request_destroy(struct fuse_req *request);
 /* Waits for the reply. */
-enum fake_reply fake_request_wait(struct fuse_req *request);
+enum fake_answer fake_request_wait(struct fuse_req *request);
 gboolean fake_request_is_answered(struct fuse_req *request);
 /* As the kernel's INTERRUPT; may come at any time, also after the reply. */
 void fake_request_interrupt(struct fuse_req *request);

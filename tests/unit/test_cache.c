@@ -852,6 +852,59 @@ START_TEST (permissions_are_asked_for_once) {
 }
 END_TEST
 
+/* Pods may be listed in single namespaces only; secrets only one by one. */
+static void answer_narrowly(void *data, struct fake_call *call)
+{
+	g_autofree char *json = fake_object("default", "web", "5", "");
+	gboolean secret = strcmp(call->resource, "secrets") == 0;
+
+	if (secret ? call->name == NULL : call->namespace == NULL) {
+		fake_fail(call, EACCES, 403);
+		return;
+	}
+	fake_item(call, json);
+	fake_done(call, "10");
+}
+
+START_TEST (responses_show_in_each_collection_that_holds_the_object) {
+	struct fixture fixture;
+	struct snapshot *snapshot = fixture_snapshot("default", "web", "20", "");
+	struct snapshot *elsewhere = fixture_snapshot("other", "web", "21", "");
+	struct catalog *catalog;
+	struct collection *collection = NULL;
+	struct tally done;
+
+	setup(&fixture);
+	tally_init(&done);
+	fake_source_answer(fixture.fake, FAKE_LIST, answer_narrowly, NULL);
+	begin(&fixture);
+	catalog = discover(&fixture);
+	ck_assert_int_eq(
+		look_and_wait(&fixture, find(catalog, "pods"), "default", NULL, &collection), 0);
+	collection_unref(collection);
+	ck_assert_int_eq(
+		look_and_wait(&fixture, find(catalog, "secrets"), "default", "web", &collection),
+		0);
+	collection_unref(collection);
+	cache_apply(fixture.cache, find(catalog, "pods"), snapshot, FALSE, tally_add, &done);
+	tally_reach(&done, 1);
+	lines_expect(fixture.lines, "pods web: 5 to 20");
+	cache_apply(fixture.cache, find(catalog, "secrets"), snapshot, TRUE, tally_add, &done);
+	tally_reach(&done, 2);
+	lines_expect(fixture.lines, "secrets web: 5 to none");
+	/* Where nobody looked, nothing is to be done. */
+	cache_apply(fixture.cache, find(catalog, "pods"), elsewhere, FALSE, tally_add, &done);
+	cache_apply(fixture.cache, find(catalog, "namespaces"), snapshot, FALSE, tally_add, &done);
+	tally_reach(&done, 4);
+	lines_expect_none(fixture.lines);
+	snapshot_unref(snapshot);
+	snapshot_unref(elsewhere);
+	tally_finish(&done);
+	catalog_unref(catalog);
+	finish(&fixture);
+}
+END_TEST
+
 static void deny_list(void *data, struct fake_call *call)
 {
 	if (call->name == NULL)
@@ -1194,6 +1247,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, a_refused_watch_makes_the_kernel_forget);
 	tcase_add_test(tcase, counts_changes_before_they_are_told);
 	tcase_add_test(tcase, permissions_are_asked_for_once);
+	tcase_add_test(tcase, responses_show_in_each_collection_that_holds_the_object);
 	tcase_add_test(tcase, single_objects_are_bounded);
 	tcase_add_loop_test(tcase, stops_in_each_phase, 0, STOP_PHASES);
 	tcase_add_test(tcase, the_source_outlives_what_is_queued);

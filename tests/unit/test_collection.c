@@ -21,6 +21,7 @@ struct fixture {
 	struct lines *lines;
 	struct tally stopped;
 	struct tally woken;
+	uint64_t applied;
 };
 
 static void on_changed(
@@ -87,6 +88,7 @@ static void begin(struct fixture *fixture)
 			.admission = fixture->admission,
 			.handlers = &handlers,
 			.data = fixture,
+			.applied = fixture->applied,
 		},
 		&fixture->scope);
 }
@@ -561,6 +563,404 @@ START_TEST (somebody_who_waits_is_use) {
 }
 END_TEST
 
+/* What a change's response told, and what the watch tells of it. */
+
+static void apply_of(struct fixture *fixture, const char *name, const char *uid,
+	const char *version, gboolean removed)
+{
+	g_autofree char *json = g_strdup_printf(
+		"{\"metadata\":{\"namespace\":\"default\",\"name\":\"%s\",\"uid\":\"%s\","
+		"\"resourceVersion\":\"%s\"}}",
+		name, uid, version);
+	struct snapshot *snapshot = fixture_snapshot_of(json);
+	struct tally done;
+
+	tally_init(&done);
+	collection_apply(fixture->collection, snapshot, removed, tally_add, &done);
+	snapshot_unref(snapshot);
+	tally_reach(&done, 1);
+	tally_finish(&done);
+}
+
+/* Of the uids that fake_object gives. */
+static void apply(struct fixture *fixture, const char *name, const char *version)
+{
+	g_autofree char *uid = g_strdup_printf("u-%s", name);
+
+	apply_of(fixture, name, uid, version, FALSE);
+}
+
+static void apply_removed(struct fixture *fixture, const char *name, const char *version)
+{
+	g_autofree char *uid = g_strdup_printf("u-%s", name);
+
+	apply_of(fixture, name, uid, version, TRUE);
+}
+
+/* Returns once the collection has taken it. */
+static void tell_of(struct fake_call *watch, enum source_event event, const char *name,
+	const char *uid, const char *version)
+{
+	g_autofree char *json = g_strdup_printf(
+		"{\"metadata\":{\"namespace\":\"default\",\"name\":\"%s\",\"uid\":\"%s\","
+		"\"resourceVersion\":\"%s\"}}",
+		name, uid, version);
+
+	fake_event(watch, event, json);
+	fixture_drain(watch->strand);
+}
+
+static void tell(
+	struct fake_call *watch, enum source_event event, const char *name, const char *version)
+{
+	send_event(watch, event, name, version);
+	fixture_drain(watch->strand);
+}
+
+START_TEST (a_response_shows_before_its_echo) {
+	struct fixture fixture;
+	struct fake_call *watch;
+
+	setup(&fixture);
+	watch = sync_two(&fixture);
+	apply(&fixture, "web", "20");
+	lines_expect(fixture.lines, "web: 5 to 20");
+	expect_version(&fixture, "web", "20");
+	/* An older event that was on its way. */
+	tell(watch, SOURCE_MODIFIED, "web", "15");
+	expect_version(&fixture, "web", "20");
+	tell(watch, SOURCE_MODIFIED, "web", "20");
+	lines_expect_none(fixture.lines);
+	tell(watch, SOURCE_MODIFIED, "web", "21");
+	lines_expect(fixture.lines, "web: 20 to 21");
+	/* A new one likewise. */
+	apply(&fixture, "new", "22");
+	lines_expect(fixture.lines, "new: none to 22");
+	tell(watch, SOURCE_ADDED, "new", "22");
+	tell(watch, SOURCE_DELETED, "new", "23");
+	lines_expect(fixture.lines, "new: 22 to none");
+	lines_expect_none(fixture.lines);
+	fake_drop(watch);
+	finish(&fixture);
+}
+END_TEST
+
+/* What was passed over must not come again when the watch is resumed. */
+START_TEST (a_watch_is_resumed_behind_what_was_passed_over) {
+	struct fixture fixture;
+	struct fake_call *watch;
+
+	setup(&fixture);
+	watch = sync_two(&fixture);
+	apply(&fixture, "web", "20");
+	tell(watch, SOURCE_MODIFIED, "web", "15");
+	tell(watch, SOURCE_MODIFIED, "web", "20");
+	fake_done(watch, NULL);
+	watch = fake_take(fixture.fake, FAKE_WATCH);
+	ck_assert_str_eq(watch->version, "20");
+	fake_drop(watch);
+	finish(&fixture);
+}
+END_TEST
+
+START_TEST (a_response_after_its_echo_is_nothing_new) {
+	struct fixture fixture;
+	struct fake_call *watch;
+
+	setup(&fixture);
+	watch = sync_two(&fixture);
+	tell(watch, SOURCE_MODIFIED, "web", "20");
+	tell(watch, SOURCE_MODIFIED, "web", "21");
+	lines_skip_to(fixture.lines, "web: 20 to 21");
+	apply(&fixture, "web", "20");
+	expect_version(&fixture, "web", "21");
+	/* Not even if all that is known of it is that it is gone. */
+	tell(watch, SOURCE_DELETED, "web", "25");
+	lines_expect(fixture.lines, "web: 21 to none");
+	apply(&fixture, "web", "22");
+	expect_version(&fixture, "web", NULL);
+	lines_expect_none(fixture.lines);
+	fake_drop(watch);
+	finish(&fixture);
+}
+END_TEST
+
+START_TEST (two_responses_and_their_echoes_in_any_order) {
+	struct fixture fixture;
+	struct fake_call *watch;
+
+	setup(&fixture);
+	watch = sync_two(&fixture);
+	apply(&fixture, "web", "21");
+	apply(&fixture, "web", "20");
+	lines_expect(fixture.lines, "web: 5 to 21");
+	tell(watch, SOURCE_MODIFIED, "web", "20");
+	expect_version(&fixture, "web", "21");
+	tell(watch, SOURCE_MODIFIED, "web", "21");
+	apply(&fixture, "web", "20");
+	/* One before the echo of the other. */
+	apply(&fixture, "web", "30");
+	lines_expect(fixture.lines, "web: 21 to 30");
+	apply(&fixture, "web", "31");
+	lines_expect(fixture.lines, "web: 30 to 31");
+	tell(watch, SOURCE_MODIFIED, "web", "30");
+	tell(watch, SOURCE_MODIFIED, "web", "31");
+	expect_version(&fixture, "web", "31");
+	lines_expect_none(fixture.lines);
+	fake_drop(watch);
+	finish(&fixture);
+}
+END_TEST
+
+START_TEST (what_was_deleted_does_not_rise) {
+	struct fixture fixture;
+	struct fake_call *watch;
+
+	setup(&fixture);
+	watch = sync_two(&fixture);
+	apply_removed(&fixture, "web", "5");
+	lines_expect(fixture.lines, "web: 5 to none");
+	tell(watch, SOURCE_MODIFIED, "web", "15");
+	/* Nor by the response of an update before it. */
+	apply(&fixture, "web", "15");
+	expect_version(&fixture, "web", NULL);
+	tell(watch, SOURCE_DELETED, "web", "16");
+	lines_expect_none(fixture.lines);
+	/* Another of that name is another one. */
+	tell_of(watch, SOURCE_ADDED, "web", "another", "17");
+	lines_expect(fixture.lines, "web: none to 17");
+	/* Which a late response of the first one's deletion does not harm. */
+	apply_removed(&fixture, "web", "15");
+	expect_version(&fixture, "web", "17");
+	fake_drop(watch);
+	finish(&fixture);
+}
+END_TEST
+
+START_TEST (deleted_and_created_again) {
+	struct fixture fixture;
+	struct fake_call *watch;
+
+	setup(&fixture);
+	watch = sync_two(&fixture);
+	apply_removed(&fixture, "web", "5");
+	apply_of(&fixture, "web", "another", "22", FALSE);
+	lines_expect(fixture.lines, "web: 5 to none");
+	lines_expect(fixture.lines, "web: none to 22");
+	tell(watch, SOURCE_MODIFIED, "web", "20");
+	tell(watch, SOURCE_DELETED, "web", "21");
+	expect_version(&fixture, "web", "22");
+	tell_of(watch, SOURCE_ADDED, "web", "another", "22");
+	tell_of(watch, SOURCE_DELETED, "web", "another", "23");
+	lines_expect(fixture.lines, "web: 22 to none");
+	lines_expect_none(fixture.lines);
+	fake_drop(watch);
+	finish(&fixture);
+}
+END_TEST
+
+START_TEST (finalizers_keep_it_terminating) {
+	struct fixture fixture;
+	struct fake_call *watch;
+	struct snapshot *snapshot;
+	struct tally done;
+
+	setup(&fixture);
+	watch = sync_two(&fixture);
+	snapshot = fixture_snapshot_of(
+		"{\"metadata\":{\"namespace\":\"default\",\"name\":\"web\",\"uid\":\"u-web\","
+		"\"resourceVersion\":\"20\",\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"}}");
+	tally_init(&done);
+	collection_apply(fixture.collection, snapshot, FALSE, tally_add, &done);
+	snapshot_unref(snapshot);
+	tally_reach(&done, 1);
+	tally_finish(&done);
+	lines_expect(fixture.lines, "web: 5 to 20");
+	snapshot = collection_find(fixture.collection, "default", "web");
+	ck_assert(snapshot->terminating);
+	snapshot_unref(snapshot);
+	tell(watch, SOURCE_MODIFIED, "web", "19");
+	expect_version(&fixture, "web", "20");
+	/* The finalizer went before the echo was seen. */
+	tell(watch, SOURCE_DELETED, "web", "21");
+	lines_expect(fixture.lines, "web: 20 to none");
+	fake_drop(watch);
+	finish(&fixture);
+}
+END_TEST
+
+/* A relist may come from a cache of the server that is behind. */
+START_TEST (a_list_that_is_behind_takes_nothing_back) {
+	struct fixture fixture;
+	struct fake_call *list;
+	struct fake_call *watch;
+
+	setup(&fixture);
+	fixture.resource->can_watch = FALSE;
+	sync_two(&fixture);
+	apply(&fixture, "web", "20");
+	apply(&fixture, "new", "21");
+	apply_removed(&fixture, "db", "6");
+	lines_expect(fixture.lines, "web: 5 to 20");
+	lines_expect(fixture.lines, "new: none to 21");
+	lines_expect(fixture.lines, "db: 6 to none");
+	g_usleep((COLLECTION_STALE_MS + 100) * 1000);
+	ck_assert_int_eq(look(&fixture), -EINPROGRESS);
+	list = fake_take(fixture.fake, FAKE_LIST);
+	ck_assert_int_eq(list->from, SOURCE_LIST_KNOWN);
+	send_item(list, "web", "15");
+	send_item(list, "db", "6");
+	fake_done(list, "15");
+	tally_reach(&fixture.woken, 2);
+	expect_version(&fixture, "web", "20");
+	expect_version(&fixture, "new", "21");
+	expect_version(&fixture, "db", NULL);
+	lines_expect_none(fixture.lines);
+	/* One that is not: new is gone again. */
+	g_usleep((COLLECTION_STALE_MS + 100) * 1000);
+	ck_assert_int_eq(look(&fixture), -EINPROGRESS);
+	list = fake_take(fixture.fake, FAKE_LIST);
+	send_item(list, "web", "20");
+	fake_done(list, "30");
+	lines_expect(fixture.lines, "new: 21 to none");
+	lines_expect_none(fixture.lines);
+	watch = fake_take_within(fixture.fake, FAKE_WATCH, 0);
+	ck_assert_ptr_null(watch);
+	finish(&fixture);
+}
+END_TEST
+
+START_TEST (a_response_during_a_list) {
+	struct fixture fixture;
+	struct fake_call *list;
+
+	setup(&fixture);
+	fake_fail(sync_two(&fixture), EIO, 410);
+	list = fake_take(fixture.fake, FAKE_LIST);
+	/* Listed before and after; created and deleted again before the list ends. */
+	send_item(list, "web", "5");
+	fixture_drain(list->strand);
+	apply(&fixture, "web", "20");
+	apply(&fixture, "db", "21");
+	apply(&fixture, "late", "50");
+	apply(&fixture, "brief", "22");
+	send_item(list, "db", "6");
+	fixture_drain(list->strand);
+	lines_expect(fixture.lines, "web: 5 to 20");
+	lines_expect(fixture.lines, "db: 6 to 21");
+	lines_expect(fixture.lines, "late: none to 50");
+	lines_expect(fixture.lines, "brief: none to 22");
+	send_item(list, "web", "20");
+	send_item(list, "db", "21");
+	fake_done(list, "30");
+	fake_drop(fake_take(fixture.fake, FAKE_WATCH));
+	expect_version(&fixture, "web", "20");
+	expect_version(&fixture, "db", "21");
+	expect_version(&fixture, "late", "50");
+	lines_expect(fixture.lines, "brief: 22 to none");
+	lines_expect_none(fixture.lines);
+	finish(&fixture);
+}
+END_TEST
+
+START_TEST (a_response_during_the_first_list) {
+	struct fixture fixture;
+	struct fake_call *list;
+
+	setup(&fixture);
+	begin(&fixture);
+	/* Nobody looked: there is nothing to keep true. */
+	apply(&fixture, "web", "20");
+	expect_version(&fixture, "web", NULL);
+	ck_assert_int_eq(look(&fixture), -EINPROGRESS);
+	list = fake_take(fixture.fake, FAKE_LIST);
+	apply(&fixture, "web", "20");
+	send_item(list, "web", "5");
+	fake_done(list, "10");
+	tally_reach(&fixture.woken, 1);
+	/* What was never shown did not change. */
+	expect_version(&fixture, "web", "20");
+	lines_expect_none(fixture.lines);
+	finish(&fixture);
+}
+END_TEST
+
+/* Versions went back, and the watch tells of them: after a while they are believed. */
+START_TEST (what_was_applied_does_not_block_for_ever) {
+	struct fixture fixture;
+	struct fake_call *watch;
+	struct fake_call *list;
+
+	setup(&fixture);
+	fixture.applied = 200;
+	watch = sync_two(&fixture);
+	apply(&fixture, "web", "2000");
+	apply(&fixture, "db", "2001");
+	lines_expect(fixture.lines, "web: 5 to 2000");
+	lines_expect(fixture.lines, "db: 6 to 2001");
+	tell(watch, SOURCE_MODIFIED, "web", "15");
+	lines_expect_none(fixture.lines);
+	fake_drop(watch);
+	list = fake_take(fixture.fake, FAKE_LIST);
+	ck_assert_int_eq(list->from, SOURCE_LIST_LATEST);
+	send_item(list, "web", "15");
+	send_item(list, "db", "6");
+	fake_done(list, "16");
+	lines_expect(fixture.lines, "web: 2000 to 15");
+	lines_expect(fixture.lines, "db: 2001 to 6");
+	fake_drop(fake_take(fixture.fake, FAKE_WATCH));
+	finish(&fixture);
+}
+END_TEST
+
+START_TEST (a_restored_server_is_believed_at_once) {
+	struct fixture fixture;
+	struct fake_call *list;
+	struct fake_call *watch;
+
+	setup(&fixture);
+	watch = sync_two(&fixture);
+	apply(&fixture, "web", "2000");
+	lines_expect(fixture.lines, "web: 5 to 2000");
+	fake_fail(watch, EIO, 410);
+	list = fake_take(fixture.fake, FAKE_LIST);
+	ck_assert_int_eq(list->from, SOURCE_LIST_LATEST);
+	send_item(list, "web", "5");
+	send_item(list, "db", "6");
+	fake_done(list, "10");
+	/* The first was passed over: once more. */
+	list = fake_take(fixture.fake, FAKE_LIST);
+	ck_assert_int_eq(list->from, SOURCE_LIST_LATEST);
+	send_item(list, "web", "5");
+	send_item(list, "db", "6");
+	fake_done(list, "10");
+	lines_expect(fixture.lines, "web: 2000 to 5");
+	fake_drop(fake_take_within(fixture.fake, FAKE_WATCH, 2000));
+	finish(&fixture);
+}
+END_TEST
+
+START_TEST (stops_with_a_response_under_way) {
+	struct fixture fixture;
+	struct snapshot *snapshot = fixture_snapshot("default", "web", "20", "");
+	struct tally done;
+
+	setup(&fixture);
+	fake_drop(sync_two(&fixture));
+	tally_init(&done);
+	apply(&fixture, "db", "19");
+	collection_apply(fixture.collection, snapshot, FALSE, tally_add, &done);
+	collection_stop(fixture.collection);
+	collection_apply(fixture.collection, snapshot, FALSE, tally_add, &done);
+	tally_reach(&done, 2);
+	tally_finish(&done);
+	snapshot_unref(snapshot);
+	tally_reach(&fixture.stopped, 1);
+	fixture.stopped.count = 0;
+	finish(&fixture);
+}
+END_TEST
+
 enum stop_phase {
 	STOP_NEW,
 	STOP_BEGUN,
@@ -635,6 +1035,19 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, what_may_no_more_be_read_is_no_more_shown);
 	tcase_add_test(tcase, visits_from_an_offset);
 	tcase_add_test(tcase, somebody_who_waits_is_use);
+	tcase_add_test(tcase, a_response_shows_before_its_echo);
+	tcase_add_test(tcase, a_watch_is_resumed_behind_what_was_passed_over);
+	tcase_add_test(tcase, a_response_after_its_echo_is_nothing_new);
+	tcase_add_test(tcase, two_responses_and_their_echoes_in_any_order);
+	tcase_add_test(tcase, what_was_deleted_does_not_rise);
+	tcase_add_test(tcase, deleted_and_created_again);
+	tcase_add_test(tcase, finalizers_keep_it_terminating);
+	tcase_add_test(tcase, a_list_that_is_behind_takes_nothing_back);
+	tcase_add_test(tcase, a_response_during_a_list);
+	tcase_add_test(tcase, a_response_during_the_first_list);
+	tcase_add_test(tcase, what_was_applied_does_not_block_for_ever);
+	tcase_add_test(tcase, a_restored_server_is_believed_at_once);
+	tcase_add_test(tcase, stops_with_a_response_under_way);
 	tcase_add_loop_test(tcase, stops_in_each_phase, 0, STOP_PHASES);
 }
 

@@ -260,14 +260,16 @@ static void expect_failure(int errnum, gboolean uncertain, const char *ending)
 		"%s", fixture.result.message);
 }
 
-static void expect_causes(const char *const *causes)
+/* A line each. */
+static void expect_causes(const char *lines)
 {
-	for (guint i = 0; i < fixture.causes->len; i++)
-		ck_assert_pstr_eq(g_ptr_array_index(fixture.causes, i), causes[i]);
-	ck_assert_ptr_null(causes[fixture.causes->len]);
-}
+	g_autoptr(GString) found = g_string_new(NULL);
 
-#define EXPECT_CAUSES(...) expect_causes((const char *const[]){__VA_ARGS__, NULL})
+	for (guint i = 0; i < fixture.causes->len; i++)
+		g_string_append_printf(
+			found, "%s\n", (const char *)g_ptr_array_index(fixture.causes, i));
+	ck_assert_str_eq(found->str, lines);
+}
 
 static void expect_requests(unsigned int count)
 {
@@ -461,8 +463,9 @@ START_TEST (an_invalid_object_is_told_field_by_field) {
 		"{\"reason\":\"FieldValueForbidden\",\"field\":\"spec.selector\"},{},7]}");
 	update(&web);
 	expect_failure(EINVAL, FALSE, ": it is invalid (422 Invalid)");
-	EXPECT_CAUSES("spec.replicas: Invalid value: -1: must be\\x1B\\x0A greater",
-		"Required value", "spec.selector: Forbidden");
+	expect_causes("spec.replicas: Invalid value: -1: must be\\x1B\\x0A greater\n"
+		      "Required value\n"
+		      "spec.selector: Forbidden\n");
 }
 END_TEST
 
@@ -493,8 +496,9 @@ START_TEST (strict_decoding_is_told_line_by_line) {
 	update(&web);
 	ck_assert_int_eq(fixture.result.errnum, EINVAL);
 	ck_assert(!fixture.uncertain);
-	EXPECT_CAUSES(
-		"unknown field \"spec.foo\"", "duplicate field \"spec.a\\\", b\"", "json: odd");
+	expect_causes("unknown field \"spec.foo\"\n"
+		      "duplicate field \"spec.a\\\", b\"\n"
+		      "json: odd\n");
 }
 END_TEST
 
@@ -546,8 +550,11 @@ START_TEST (a_secret_s_values_are_not_repeated) {
 	expect_failure(EINVAL, FALSE, HIDDEN "(422 Invalid)");
 	ck_assert_str_eq(fixture.result.reason, "Invalid");
 	expect_no_canary();
-	EXPECT_CAUSES("data[a.b]: Invalid value", "type: Unsupported value", "metadata.name",
-		"Invalid value", "Too long");
+	expect_causes("data[a.b]: Invalid value\n"
+		      "type: Unsupported value\n"
+		      "metadata.name\n"
+		      "Invalid value\n"
+		      "Too long\n");
 }
 END_TEST
 
@@ -559,7 +566,8 @@ START_TEST (a_secret_that_cannot_be_decoded_is_not_repeated) {
 	create(&token);
 	expect_failure(EINVAL, FALSE, HIDDEN "(400 BadRequest)");
 	expect_no_canary();
-	EXPECT_CAUSES("unknown field \"data.a\"", "duplicate field \"type\"");
+	expect_causes("unknown field \"data.a\"\n"
+		      "duplicate field \"type\"\n");
 
 	respond_status("400 Bad Request", "BadRequest",
 		"Secret in version \\\"v1\\\" cannot be handled as a Secret: illegal base64 data "
@@ -567,7 +575,7 @@ START_TEST (a_secret_that_cannot_be_decoded_is_not_repeated) {
 		"");
 	update(&token);
 	expect_no_canary();
-	EXPECT_CAUSES("illegal base64 data at input byte 14");
+	expect_causes("illegal base64 data at input byte 14\n");
 
 	respond_status("400 Bad Request", "BadRequest",
 		"json: cannot unmarshal number " CANARY
@@ -575,7 +583,7 @@ START_TEST (a_secret_that_cannot_be_decoded_is_not_repeated) {
 		"");
 	update(&token);
 	expect_no_canary();
-	EXPECT_CAUSES("stringData: must be a string");
+	expect_causes("stringData: must be a string\n");
 
 	respond_status("400 Bad Request", "BadRequest",
 		"json: cannot unmarshal into Go struct field Secret.\\\"" CANARY

@@ -45,12 +45,12 @@ static void on_put(void *data, struct snapshot *snapshot)
 	snapshot_unref(snapshot);
 }
 
-static void on_remove(void *data, const char *namespace, const char *name)
+static void on_remove(void *data, const struct snapshot_key *key)
 {
-	lines_add(((struct fixture *)data)->lines, "remove %s/%s", namespace, name);
+	lines_add(((struct fixture *)data)->lines, "remove %s/%s", key->namespace, key->name);
 }
 
-static void on_synced(void *data)
+static void on_synced(void *data, const char *version, gboolean latest)
 {
 	lines_add(((struct fixture *)data)->lines, "synced");
 }
