@@ -111,4 +111,5 @@ def desk(desks):
     """A writable mount outside /tmp with a namespace of its own, which the tests of a file share."""
     shared = desks.get()
     yield shared
+    shared.close_left()
     shared.check_alive()

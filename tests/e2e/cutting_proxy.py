@@ -50,7 +50,10 @@ class CuttingProxy:
         self.go.set()
         self.listener.close()
         for upstream in self.upstreams:
-            upstream.close()
+            # Their threads wait for what a watch brings.
+            with contextlib.suppress(OSError):
+                if upstream.sock:
+                    upstream.sock.shutdown(socket.SHUT_RDWR)
 
     def reset(self):
         self.rule = lambda request: None

@@ -248,6 +248,7 @@ def proxy_desk(proxy, shared_proxy_desk):
     yield shared_proxy_desk
     proxy.go.set()
     proxy.reset()
+    shared_proxy_desk.close_left()
     shared_proxy_desk.check_alive()
 
 
