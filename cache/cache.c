@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cache/cache_parts.h"
+#include "cache/commit_internal.h"
 #include "cache/discovery.h"
 #include "cache/permissions.h"
 #include "client/error.h"
@@ -18,6 +20,7 @@ struct cache {
 	struct discovery *discovery;
 	struct permissions *permissions;
 	struct strand *strand; /* the sweep's */
+	struct cache_parts parts;
 	gint64 changes; /* atomic */
 	char *where;
 	pthread_mutex_t lock; /* guards all below */
@@ -157,6 +160,7 @@ static void on_catalog_changed(void *data, struct catalog *old, struct catalog *
 	g_autoptr(GPtrArray) vanished = NULL;
 
 	count_change(cache);
+	schema_store_clear(cache->parts.schemas);
 	vanished = steal_vanished(cache, new);
 	cache->options.handlers->catalog_changed(cache->options.data, cache, old, new);
 	/* One that was made of an older catalog is in no difference of the two. */
@@ -245,6 +249,16 @@ struct cache *cache_create(const struct cache_options *options)
 	if (cache->options.idle == 0)
 		cache->options.idle = CACHE_IDLE_MS;
 	cache->where = g_strdup(options->source->ops->where(options->source));
+	cache->parts = (struct cache_parts){
+		.source = options->source,
+		.loop = options->loop,
+		.pool = options->pool,
+		.commits = commit_queue_create(),
+		.schemas = schema_store_create(),
+		.commit_timeout = options->commit_timeout,
+	};
+	if (cache->parts.commit_timeout == 0)
+		cache->parts.commit_timeout = COMMIT_TIMEOUT_MS;
 	cache->admission = admission_create(CACHE_LISTS_MAX);
 	cache->strand = strand_create(options->pool);
 	pthread_mutex_init(&cache->lock, NULL);
@@ -276,10 +290,26 @@ struct cache *cache_create(const struct cache_options *options)
 	return cache;
 }
 
+const struct cache_parts *cache_get_parts(struct cache *cache)
+{
+	return &cache->parts;
+}
+
+/* Their outcomes are told before anything else ends, so that they may still show. */
+static void stop_commits(struct cache *cache)
+{
+	g_autoptr(GPtrArray) commits = commit_queue_stop(cache->parts.commits);
+
+	for (guint i = 0; i < commits->len; i++)
+		commit_stop(g_ptr_array_index(commits, i));
+	commit_queue_wait(cache->parts.commits);
+}
+
 void cache_stop(struct cache *cache)
 {
 	GHashTable *collections;
 
+	stop_commits(cache);
 	pthread_mutex_lock(&cache->lock);
 	cache->stopped = TRUE;
 	loop_timer_cancel(cache->options.loop, cache->timer);
@@ -305,6 +335,8 @@ void cache_destroy(struct cache *cache)
 	if (cache == NULL)
 		return;
 	g_hash_table_destroy(cache->collections);
+	commit_queue_destroy(cache->parts.commits);
+	schema_store_destroy(cache->parts.schemas);
 	discovery_unref(cache->discovery);
 	permissions_unref(cache->permissions);
 	health_unref(cache->health);

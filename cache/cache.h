@@ -30,6 +30,8 @@ struct cache;
  * seconds, the answer is EHOSTDOWN at once.
  */
 #define CACHE_PATIENCE_S 3
+/* Milliseconds that a commit (cache/commit.h) may take, its wait for others included. */
+#define COMMIT_TIMEOUT_MS 30000
 /* Discovery is repeated at this age where CRDs and APIServices cannot be watched. */
 #define CACHE_CATALOG_MS (10UL * 60 * 1000)
 
@@ -64,6 +66,7 @@ struct cache_options {
 	const struct cache_handlers *handlers;
 	void *data;
 	uint64_t idle; /* milliseconds; 0: CACHE_IDLE_MS */
+	uint64_t commit_timeout; /* milliseconds; 0: COMMIT_TIMEOUT_MS */
 };
 
 /* Begins with discovery at once. */

@@ -6,6 +6,17 @@
  * (cache/merge.h), sends it guarded by that version, and tries again a bounded number of times when
  * the version moved. Commits of one object run one after another. Once a change was stored, the
  * cache shows it before the outcome is told.
+ *
+ * Where an answer is lost, what is there then tells what became of the change:
+ * - The version that it was sent against is still there: it is sent again. That is safe, for both
+ *   are guarded by that version (a creation by the name, a deletion by the uid): one of them can
+ *   succeed at most.
+ * - All that the change changed is there: it has arrived. To undo what another one undid meanwhile
+ *   cannot follow from that.
+ * - Only status and version moved, the generation did not, and what was sent would have moved it:
+ *   it has not arrived, and never will; it is merged and sent again.
+ * - Anything else (others wrote, too) tells nothing: EIO, uncertain. To send it again could undo
+ *   what somebody did on top of it.
  */
 #pragma once
 
@@ -13,8 +24,6 @@
 
 /* How often a version may move under a commit before it is EBUSY. */
 #define COMMIT_TRIES_MAX 5
-/* Milliseconds that a commit may take before it is on the wire, and altogether. */
-#define COMMIT_TIMEOUT_MS 30000
 /* Commits under way or queued in one cache; one more is EAGAIN. */
 #define COMMIT_MAX 1024
 
@@ -28,10 +37,20 @@ struct commit_request {
 	GBytes *text; /* YAML, or JSON when json */
 	gboolean json;
 	/*
+	 * The uid of the object that the writer opened, or NULL. Without that object, text that
+	 * names it is no copy of another one, and whatever else is there is not replaced.
+	 */
+	const char *uid;
+	/*
 	 * The same writer's last accepted text for this object, or NULL: the base when it has one
-	 * (writes.md 5a). A text that names the same version as text does.
+	 * (writes.md 5a). A text that names the same version as text does, else it is ignored.
 	 */
 	GBytes *lineage;
+	/*
+	 * What lineage was stored as (outcome->snapshot), or NULL. With it, what the server made of
+	 * the text is told from what others did: nothing of the former conflicts.
+	 */
+	struct snapshot *stored;
 	/* The writer's last save of this object may have arrived without our knowing. */
 	gboolean uncertain;
 	gboolean exclusive; /* O_EXCL: EEXIST when there is an object */
@@ -40,23 +59,41 @@ struct commit_request {
 
 /* Valid during the call. */
 struct commit_outcome {
-	int errnum; /* 0, or as design.md 3 says */
+	/*
+	 * 0, or as design.md 3 says. Besides: ENOENT, the object is gone; EINTR, cancelled; EIO
+	 * also where the server could not be reached; ESHUTDOWN, the cache is stopped.
+	 */
+	int errnum;
 	const char *message; /* one line, "" on success */
 	const GPtrArray *reasons; /* of char *: field by field where the server said so, or empty */
 	gboolean uncertain; /* ETIMEDOUT or EIO, and it may have arrived */
 	gboolean unchanged; /* there was nothing to send */
-	struct snapshot *snapshot; /* as stored (a dry run: as it would be); NULL on failure */
+	/*
+	 * As stored (a dry run: as it would be). Of a scale: the object, in a dry run the Scale.
+	 * NULL on failure, of what was deleted, and when the server's answer makes no sense.
+	 */
+	struct snapshot *snapshot;
 };
 
 typedef void (*commit_done)(void *data, const struct commit_outcome *outcome);
 
-/* The request is copied. done comes exactly once, later, on a strand. Any thread. */
+/*
+ * subresource "status": text is the whole object as NAME.yaml shows it, of which only status may be
+ * changed. "scale": text is the number of replicas.
+ *
+ * text that names the uid of an object that is gone is a copy of it, unless the writer had opened
+ * that very object: then it is ENOENT.
+ *
+ * The request is copied. done comes exactly once, later, on a strand, and before cache_stop
+ * returns. A reference is the caller's. Any thread; not after cache_stop.
+ */
 struct commit *commit_save(
 	struct cache *cache, const struct commit_request *request, commit_done done, void *data);
 
 /*
  * Deletes that very object (uid precondition, background propagation). A success shows at once:
- * gone, or terminating. outcome->snapshot is NULL when it is gone.
+ * gone, or terminating. outcome->snapshot is NULL when it is gone. ENOENT when it was gone already;
+ * EBUSY when another object has its name: nothing is deleted.
  */
 struct commit *commit_delete(struct cache *cache, struct resource *resource,
 	struct snapshot *snapshot, gboolean dry_run, commit_done done, void *data);

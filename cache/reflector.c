@@ -430,11 +430,9 @@ static void watch_ended(struct reflector *reflector, const struct source_result 
 	if (result->expired) {
 		reflector->from = SOURCE_LIST_LATEST;
 		relist(reflector);
-	} else if (reflector->relist) {
-		watch_begin(reflector);
-	} else if (result->status == 403 || result->status == 405) {
+	} else if (!reflector->relist && (result->status == 403 || result->status == 405)) {
 		watch_refused(reflector, result);
-	} else if (result->status == 404) {
+	} else if (reflector->relist || result->status == 404) {
 		/* It may be gone: then the list says so. */
 		relist(reflector);
 	} else if (result->errnum == 0 && !too_short) {
