@@ -13,6 +13,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "cluster"))
 sys.path.insert(0, str(HERE))
 from cluster import Cluster  # noqa: E402
+from editing import Desks  # noqa: E402
 from mounting import Mount  # noqa: E402
 
 TIMEOUT = 180
@@ -96,3 +97,19 @@ def mount(request, tmp_path):
         except AssertionError as error:
             failures.append(str(error))
     assert not failures, "\n".join(failures)
+
+
+@pytest.fixture(scope="module")
+def desks(cluster):
+    made = Desks(cluster)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def desk(desks):
+    """A writable mount outside /tmp with a namespace of its own, which the tests of a file share."""
+    shared = desks.get()
+    yield shared
+    shared.close_left()
+    shared.check_alive()

@@ -1,0 +1,520 @@
+"""Saves among many writers, killed writers, and a server or a daemon that dies at each point of a save.
+
+Afterwards the object is wholly old or wholly new, close(2) told the truth or that it does not know, and
+nothing was done twice.
+"""
+
+import concurrent.futures
+import errno
+import os
+import re
+import signal
+import statistics
+import subprocess
+import threading
+import time
+
+import pytest
+
+from admission import Webhook
+from cluster import Cluster
+from cutting_proxy import CuttingProxy
+from editing import (Desk, comments, failure_of, finish, open_to_write, save, save_in_other, start_other, without_comments,
+                     write_all)
+
+WRITERS = 50
+BOUND = 75  # seconds: a request of the kernel is answered within 60
+UNKNOWN = (errno.EIO, errno.ETIMEDOUT, errno.EAGAIN, errno.ECONNREFUSED, errno.EHOSTUNREACH)
+
+
+def changed(item, old="key: one", new="key: two"):
+    text = item.text()
+    assert old in text
+    return text.replace(old, new)
+
+
+def outcome_of(function, *arguments):
+    """0 or the errno."""
+    try:
+        function(*arguments)
+    except OSError as error:
+        return error.errno
+    return 0
+
+
+# Many writers
+
+FORKED = """
+import random
+children = []
+for number in range(int(arguments[1])):
+    child = os.fork()
+    if child == 0:
+        try:
+            work(number)
+        except OSError as error:
+            os._exit(error.errno)
+        except BaseException:
+            os._exit(255)
+        os._exit(0)
+    children.append(child)
+statuses = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+if any(statuses):
+    raise OSError(next(filter(None, statuses)), f"{statuses}")
+"""
+
+EACH_ITS_FIELD = """
+def work(number):
+    path = arguments[0]
+    text = open(path).read()
+    save(path, text.replace(f'field-{number:02}: "0"', f'field-{number:02}: "1"'))
+""" + FORKED
+
+EACH_ADDS_ONE = """
+import re
+def work(number):
+    path = arguments[0]
+    chance = random.Random(number)
+    deadline = time.monotonic() + 100
+    while True:
+        text = open(path).read()
+        count = int(re.search(r'count: "(\\d+)"', text).group(1))
+        try:
+            return save(path, text.replace(f'count: "{count}"', f'count: "{count + 1}"'))
+        except OSError as error:
+            if error.errno != 16 or time.monotonic() > deadline:
+                raise
+        time.sleep(chance.random() / 20)
+""" + FORKED
+
+
+@pytest.mark.sanitize
+def test_disjoint_fields(desk):
+    item = desk.config_map(**{f"field-{number:02}": "0" for number in range(WRITERS)})
+    assert finish(start_other(EACH_ITS_FIELD, item.file, WRITERS), 150) == 0
+    assert set(item.stored()["data"].values()) == {"1"}
+    assert item.stored_writes() == ["update"] * WRITERS
+    item.check_saved(["update"] * WRITERS)
+
+
+@pytest.mark.sanitize
+def test_one_counter(desk):
+    item = desk.config_map(count="0")
+    assert finish(start_other(EACH_ADDS_ONE, item.file, WRITERS), 150) == 0
+    assert item.stored()["data"] == {"count": str(WRITERS)}
+    assert item.stored_writes() == ["update"] * WRITERS
+
+
+def test_with_a_writer_of_another_kind(desk):
+    """kubectl's people change the same object all the while, past the daemon."""
+    item = desk.config_map(**{f"field-{number:02}": "0" for number in range(20)}, theirs="0")
+    ended = threading.Event()
+    counts = []
+
+    def disturb():
+        while not ended.wait(0.01):
+            counts.append(item.change({"data": {"theirs": str(len(counts) + 1)}}, wait=False))
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        disturber = pool.submit(disturb)
+        code = finish(start_other(EACH_ITS_FIELD, item.file, 20), 150)
+        ended.set()
+        disturber.result()
+    # Versions may move too often for a save: it says so, and what it said is true.
+    assert code in (0, errno.EBUSY)
+    data = item.stored()["data"]
+    assert data.pop("theirs") == str(len(counts))
+    assert sum(map(int, data.values())) == len(item.stored_writes())
+    if code == 0:
+        assert set(data.values()) == {"1"}
+
+
+# Killed writers
+
+def reordered(item):
+    """A text of which the first part alone is a valid object with less in it."""
+    text = item.text()
+    head = text[:text.index("data:\n")] + text[text.index("kind:"):]
+    data = text[text.index("data:\n"):text.index("kind:")]
+    lines = data.replace("key: one", "key: two").splitlines(keepends=True)
+    return head + "".join(lines[:2]), "".join(lines[2:])
+
+
+COMMANDS = {
+    "cat": ["sh", "-c", 'exec cat > "$0"'],
+    "group": ["bash", "-c", '{ cat; sleep 100; } > "$0"'],
+    "exec": ["bash", "-c", 'exec 3> "$0"; cat >&3; sleep 100'],
+    "dd": ["sh", "-c", 'exec dd bs=1 of="$0" status=none'],
+}
+
+
+@pytest.mark.sanitize
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda s: s.name)
+def test_killed_writer(desk, command, number):
+    """Half a config map is a valid config map: it must not be saved."""
+    item = desk.config_map(key="one", other="first")
+    half, _ = reordered(item)
+    # A shell in the background would ignore SIGINT.
+    process = subprocess.Popen([*COMMANDS[command], item.file], stdin=subprocess.PIPE, start_new_session=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    process.stdin.write(half.encode())
+    process.stdin.flush()
+    read_all = ["exec", "group"]
+    if command in read_all:
+        process.stdin.close()
+    wait_written(process, item, len(half))
+    os.killpg(process.pid, number)
+    process.wait(30)
+    desk.mount.wait_for(item.rejected.exists, "the text is kept")
+    assert without_comments(item.rejected_text()) == half
+    assert "killed" in comments(item.rejected_text())
+    assert item.sent() == []
+    assert item.text() == item.kubectl_text()
+    item.rejected.unlink()
+
+
+def wait_written(process, item, size):
+    """Until a descriptor of one of its processes is so far in the file."""
+    def positions():
+        for pid in [process.pid, *map(int, descendants(process.pid))]:
+            for number in os.listdir(f"/proc/{pid}/fd"):
+                try:
+                    if os.readlink(f"/proc/{pid}/fd/{number}") == str(item.file):
+                        with open(f"/proc/{pid}/fdinfo/{number}", encoding="utf-8") as info:
+                            yield int(info.readline().split()[1])
+                except OSError:
+                    continue
+
+    item.desk.mount.wait_for(lambda: any(position >= size for position in positions()), "the half is written")
+
+
+def descendants(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as file:
+        for child in file.read().split():
+            yield child
+            yield from descendants(child)
+
+
+@pytest.mark.sanitize
+def test_interrupted_save_on_the_wire(proxy, proxy_desk):
+    """Ctrl-C while the server thinks: the outcome is the true one, never EINTR; a killed one ends."""
+    item = proxy_desk.config_map(key="one")
+    text = changed(item)
+    code = """
+import signal
+signal.signal(signal.SIGINT, lambda *_: None)
+save(arguments[0], arguments[1])
+"""
+    proxy.rule = proxy.once("PUT", "hold")
+    process = start_other(code, item.file, text)
+    assert proxy.held.wait(30)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)  # for the signal to be seen
+    assert process.poll() is None
+    proxy.go.set()
+    assert finish(process) == 0
+    item.check_saved()
+
+    proxy.reset()
+    proxy.rule = proxy.once("PUT", "hold")
+    process = start_other("save(arguments[0], arguments[1])", item.file, text.replace("key: two", "key: three"))
+    assert proxy.held.wait(30)
+    process.kill()
+    time.sleep(0.2)  # for the signal to be seen
+    proxy.go.set()
+    process.communicate(timeout=30)
+    # The base is the first version, which this process did not save.
+    assert item.stored()["data"]["key"] in ("two", "three")
+
+
+# The connection at each point of a save
+
+@pytest.fixture(scope="module")
+def proxy(cluster):
+    with CuttingProxy(cluster) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_proxy_desk(cluster, proxy):
+    with Desk(cluster, kubeconfig=proxy.kubeconfig) as made:
+        yield made
+
+
+@pytest.fixture
+def proxy_desk(proxy, shared_proxy_desk):
+    proxy.reset()
+    yield shared_proxy_desk
+    proxy.go.set()
+    proxy.reset()
+    shared_proxy_desk.close_left()
+    shared_proxy_desk.check_alive()
+
+
+def check_outcome(item, code, text, new):
+    """The truth was told, and what it is."""
+    writes = item.stored_writes()
+    stored = item.stored()["data"]["key"]
+    assert len(writes) <= 1, "it was done twice"
+    assert stored == (new if writes else "one")
+    if code == 0:
+        item.desk.mount.wait_for(item.is_current, "the file is the object")
+        item.check_saved()
+        return
+    assert code in UNKNOWN, os.strerror(code)
+    item.desk.mount.wait_for(item.is_current, "the file is the object", 60)
+    assert without_comments(item.rejected_text()) == text
+    # The same writer's next try finds out; it is no conflict with itself.
+    save(item.file, text)
+    assert item.stored()["data"]["key"] == new
+    assert not item.rejected.exists()
+    assert item.text() == item.kubectl_text()
+
+
+@pytest.mark.sanitize
+@pytest.mark.parametrize("point", ["before", "half", "after", "half answer"])
+def test_cut_update(proxy, proxy_desk, point):
+    item = proxy_desk.config_map(key="one")
+    text = changed(item)
+    proxy.rule = proxy.once("PUT", point)
+    began = time.monotonic()
+    code = outcome_of(save, item.file, text)
+    assert time.monotonic() - began < BOUND
+    check_outcome(item, code, text, "two")
+    if point in ("after", "half answer"):
+        assert code == 0 or item.stored_writes(), "the server has it"
+
+
+@pytest.mark.parametrize("point", ["before", "after"])
+def test_cut_create(proxy, proxy_desk, point):
+    name = proxy_desk.name("cut")
+    file = proxy_desk.directory() / f"{name}.yaml"
+    proxy.rule = proxy.once("POST", point)
+    code = outcome_of(save, file, "apiVersion: v1\nkind: ConfigMap\ndata:\n  key: one\n", os.O_CREAT)
+    path = f"/api/v1/namespaces/{proxy_desk.namespace}/configmaps/{name}"
+    there = proxy_desk.cluster.exists(path)
+    if code == 0:
+        assert there
+    else:
+        assert code in UNKNOWN, os.strerror(code)
+        assert file.with_name(f"{file.name}.rejected").exists()
+    events = [event for event in proxy_desk.audit.settle() if event["verb"] == "create"
+              and event.get("objectRef", {}).get("name") == name]
+    assert sum(event["responseStatus"]["code"] == 201 for event in events) == int(there)
+    assert len(events) <= 2
+    assert file.exists() == there
+
+
+@pytest.mark.parametrize("point", ["before", "after"])
+def test_cut_delete(proxy, proxy_desk, point):
+    item = proxy_desk.config_map(key="one")
+    proxy.rule = proxy.once("DELETE", point)
+    subprocess.run(["rm", item.file], check=True)
+    # In the end it is gone or back with a reason.
+    proxy_desk.mount.wait_for(lambda: not item.exists() or item.file.exists() and item.name in proxy_desk.mount.errors(),
+                              "the object is gone or back", 60)
+    assert len([verb for verb, code in item.sent() if code == 200]) <= 1
+    proxy_desk.mount.wait_for(lambda: item.file.exists() == item.exists(), "the file says the same", 60)
+
+
+@pytest.mark.bounded(240)
+def test_server_that_says_nothing(proxy, proxy_desk):
+    """Time-outs are bounded, and so are those of what arrived and was not answered."""
+    points = ["silent", "swallow"]
+    items = [proxy_desk.config_map(key="one") for _ in points]
+    texts = [changed(item) for item in items]
+    by_path = dict(zip((item.path for item in items), points))
+
+    def rule(request):
+        if request.method == "PUT" and request.path in by_path:
+            return by_path.pop(request.path)
+        return None
+
+    proxy.rule = rule
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        began = time.monotonic()
+        saves = [pool.submit(outcome_of, save, item.file, text) for item, text in zip(items, texts)]
+        codes = [future.result(BOUND) for future in saves]
+        assert time.monotonic() - began < BOUND
+    for item, text, code in zip(items, texts, codes):
+        check_outcome(item, code, text, "two")
+
+
+def test_others_are_not_held_up(proxy, proxy_desk):
+    """While a save hangs: who reads, lists or saves another file does so at once."""
+    hanging, other = proxy_desk.config_map(key="one"), proxy_desk.config_map(key="one")
+    text = changed(other)
+    proxy.rule = proxy.once("PUT", "hold")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        save_of_it = pool.submit(outcome_of, save, hanging.file, changed(hanging))
+        assert proxy.held.wait(30)
+        times = []
+        for _ in range(200):
+            began = time.monotonic()
+            assert "key: one" in other.text()
+            os.listdir(other.file.parent)
+            assert "key: one" in hanging.text()
+            times.append(time.monotonic() - began)
+        save(other.file, text)
+        other.check_saved()
+        assert not save_of_it.done()
+        proxy.go.set()
+        assert save_of_it.result(BOUND) == 0
+    hanging.check_saved()
+    assert statistics.median(times) < 0.02 and max(times) < 1, f"{statistics.median(times)} {max(times)}"
+
+
+# The daemon
+
+@pytest.mark.sanitize
+def test_killed_daemon(cluster, desk, mount):
+    """kill -9 between write and close: nothing was sent, and close(2) says so."""
+    item = desk.config_map(key="one")
+    doomed = mount(kill_at_end=True)
+    file = doomed.file("configmaps", item.name, desk.namespace)
+    text = file.read_text().replace("key: one", "key: two")
+    descriptor = open_to_write(file)
+    write_all(descriptor, text)
+    doomed.process.kill()
+    doomed.process.wait()
+    assert failure_of(os.close, descriptor) in (errno.ENOTCONN, errno.EIO, errno.ECONNABORTED)
+    doomed.abandon()
+    assert item.stored() == item.made and item.sent() == []
+    again = mount()
+    assert again.file("configmaps", item.name, desk.namespace).read_text() == item.kubectl_text()
+
+
+@pytest.mark.parametrize("point", ["before", "after"])
+def test_killed_daemon_amid_a_save(cluster, desk, mount, point):
+    """Whatever the server got is whole."""
+    item = desk.config_map(key="one")
+    with CuttingProxy(cluster) as proxy:
+        doomed = mount(kubeconfig=proxy.kubeconfig, kill_at_end=True)
+        file = doomed.file("configmaps", item.name, desk.namespace)
+        text = file.read_text().replace("key: one", "key: two")
+        proxy.rule = proxy.once("PUT", "hold" if point == "before" else "swallow")
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            saving = pool.submit(outcome_of, save, file, text)
+            if point == "before":
+                assert proxy.held.wait(30)
+            else:
+                cluster.wait_for(lambda: item.stored()["data"]["key"] == "two", "the server has it")
+            doomed.process.kill()
+            assert saving.result(BOUND) in (errno.ENOTCONN, errno.EIO, errno.ECONNABORTED)
+        doomed.abandon()
+    desk.mount.wait_for(item.is_current, "the outcome is seen")
+    writes = item.stored_writes()
+    assert len(writes) <= 1
+    assert item.stored()["data"] == {"key": "two" if writes else "one"}
+    assert item.text() == item.kubectl_text()
+
+
+# The server
+
+@pytest.fixture(scope="module")
+def fragile():
+    """A control plane of this file's own: it is broken on purpose."""
+    with Cluster(nodes=0, controllers=False, audit=True) as made:
+        yield made
+
+
+@pytest.fixture
+def fragile_desk(fragile):
+    with Desk(fragile) as made:
+        yield made
+
+
+@pytest.mark.bounded(240)
+def test_killed_server(fragile, fragile_desk):
+    """kill -9 before the save, and while it is under way; afterwards the same text can be saved."""
+    item = fragile_desk.config_map(key="one")
+    text = changed(item)
+    descriptor = open_to_write(item.file)
+    write_all(descriptor, text)
+    fragile.kill_apiserver()
+    began = time.monotonic()
+    code = outcome_of(os.close, descriptor)
+    assert time.monotonic() - began < BOUND
+    assert code in UNKNOWN, os.strerror(code)
+    assert without_comments(item.rejected_text()) == text
+    assert "key: one" in item.text()
+    fragile.start_apiserver()
+    fragile_desk.mount.wait_for(lambda: not fragile_desk.mount.is_away(), "the server is back", 60)
+    fragile.api.local.__dict__.clear()
+    assert item.stored() == item.made
+    os.rename(item.rejected, item.file)
+    assert item.stored()["data"] == {"key": "two"} and not item.rejected.exists()
+
+    item = fragile_desk.config_map(key="one")
+    text = changed(item)
+    with Webhook(fragile, fragile_desk.namespace, seconds=30) as webhook:
+        webhook.hang()
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            saving = pool.submit(outcome_of, save, item.file, text)
+            assert webhook.asked.wait(30)
+            fragile.kill_apiserver()
+            webhook.allow()
+            webhook.go.set()
+            fragile.start_apiserver()
+            code = saving.result(BOUND)
+        fragile.api.local.__dict__.clear()
+        fragile_desk.mount.wait_for(lambda: not fragile_desk.mount.is_away(), "the server is back", 60)
+        check_outcome(item, code, text, "two")
+
+
+# What the server does not allow, or not in time
+
+@pytest.mark.sanitize
+def test_admission(cluster, desk):
+    item = desk.config_map(key="one")
+    text = changed(item)
+    with Webhook(cluster, desk.namespace, seconds=2) as webhook:
+        for code, wanted in (403, errno.EACCES), (422, errno.EINVAL), (400, errno.EINVAL):
+            webhook.refuse(code, f"not on a Friday, says {code}")
+            assert failure_of(save, item.file, text) == wanted
+            item.check_refused(text, f"not on a Friday, says {code}")
+        # Asked at once, before the name is gone.
+        assert failure_of(os.unlink, item.file) == errno.EINVAL
+        assert item.file.exists() and item.exists()
+        webhook.hang()
+        began = time.monotonic()
+        assert failure_of(save, item.file, text) in (errno.EIO, errno.EAGAIN, errno.ETIMEDOUT)
+        assert time.monotonic() - began < BOUND
+        item.check_refused(text, "webhook")
+        webhook.go.set()
+        webhook.allow()
+        os.rename(item.rejected, item.file)
+    assert item.stored()["data"] == {"key": "two"}
+    item.check_saved()
+
+
+def test_quota(cluster, desk):
+    """One more than may be: the reason is the server's."""
+    namespace = desk.name(f"{desk.namespace}-quota")
+    cluster.kubectl("create", "namespace", namespace)
+    try:
+        path = f"/api/v1/namespaces/{namespace}/resourcequotas"
+        cluster.api("POST", path, {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"},
+                                   "spec": {"hard": {"count/secrets": "0"}}})
+        cluster.wait_for(lambda: cluster.api("GET", f"{path}/few").get("status", {}).get("hard"), "the quota is in force")
+        folder = desk.directory("secrets", namespace)
+        desk.mount.wait_for(folder.is_dir, "the namespace")
+        text = "apiVersion: v1\nkind: Secret\nstringData:\n  key: hidden-value\n"
+        assert failure_of(save, folder / "one.yaml", text, os.O_CREAT) == errno.EACCES
+        rejected = (folder / "one.yaml.rejected").read_text()
+        assert without_comments(rejected) == text and "exceeded quota" in comments(rejected)
+        assert "exceeded quota" in desk.mount.errors() and "hidden-value" not in desk.mount.errors()
+        (folder / "one.yaml.rejected").unlink()
+    finally:
+        cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+def test_processes_of_one_object_in_turn(desk):
+    """Each from the text that it read: what is newer is a conflict, whoever's it is."""
+    item = desk.config_map(key="one")
+    text = item.text()
+    assert save_in_other(item.file, re.sub("key: one", "key: two", text)) == 0
+    assert save_in_other(item.file, re.sub("key: one", "key: three", text)) == errno.EBUSY
+    assert save_in_other(item.file, re.sub("key: two", "key: three", item.text())) == 0
+    assert item.stored_writes() == ["update"] * 2
