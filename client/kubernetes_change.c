@@ -217,7 +217,8 @@ struct source_call *kubernetes_change(struct source *source, const struct source
 		.lane = HTTP_LANE_REQUEST,
 		.timeout = KUBERNETES_REQUEST_TIMEOUT,
 		.idle_timeout = KUBERNETES_IDLE_TIMEOUT,
-		.repeat = HTTP_REPEAT_REFUSED,
+		/* A dry run that may have arrived has changed nothing. */
+		.repeat = wanted->dry_run ? HTTP_REPEAT_ALWAYS : HTTP_REPEAT_REFUSED,
 	};
 
 	return kubernetes_fetch((struct kubernetes *)source, &request,

@@ -167,9 +167,30 @@ static void add_decode_errors(GPtrArray *causes, const char *message, gboolean s
 	if (strict != NULL)
 		add_strict_errors(causes, strict + strlen(STRICT), secret);
 	if (strict == NULL && secret) {
+		add_quota_error(causes, message);
 		add_base64_error(causes, message);
 		add_type_error(causes, message);
 	}
+}
+
+/*
+ * The ResourceQuota admission's words, which are of names and numbers: "secrets "a" is forbidden:
+ * exceeded quota: small, requested: secrets=1, used: secrets=1, limited: secrets=1".
+ */
+static void add_quota_error(GPtrArray *causes, const char *message)
+{
+	static const char begin[] = "secrets \"";
+	static const char words[] = "\" is forbidden: exceeded quota: ";
+	static const char can_be[] = G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "-._/=:, ";
+	const char *found = g_str_has_prefix(message, begin) ? strstr(message, words) : NULL;
+	const char *rest;
+
+	if (found == NULL ||
+		!is_field(message + strlen(begin), (size_t)(found - message) - strlen(begin)))
+		return;
+	rest = found + strlen("\" is forbidden: ");
+	if (strspn(rest, can_be) == strlen(rest))
+		add_line(causes, rest, strlen(rest));
 }
 
 static void limit(GPtrArray *causes)

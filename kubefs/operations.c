@@ -200,13 +200,18 @@ static void op_fsyncdir(fuse_req_t fuse, fuse_ino_t id, int datasync, struct fus
 	fuse_reply_err(fuse, 0);
 }
 
-/* For rm -r and the like (kubefs/walks.h). */
+/*
+ * For rm -r and the like (kubefs/walks.h). They open what they are about to empty with O_NOFOLLOW
+ * (fts(3)), while tar, file managers and rsync, which are at home in a resource's directory, do
+ * not.
+ */
 static void note_walk(struct request *request)
 {
 	pid_t group;
 	struct process *process;
 
-	if (request->node->key.kind > NODE_CHUNK)
+	if (request->node->key.kind > NODE_CHUNK ||
+		(request->node->key.kind > NODE_NAMESPACE && (request->flags & O_NOFOLLOW) == 0))
 		return;
 	group = process_group(request->thread);
 	process = group != 0 ? processes_get(request->filesystem->processes, group) : NULL;
@@ -243,10 +248,15 @@ static int opendir_run(struct request *request, collection_wait wait, void *data
 
 static void op_opendir(fuse_req_t fuse, fuse_ino_t id, struct fuse_file_info *info)
 {
+	const struct request opendir = {
+		.flags = (unsigned int)info->flags,
+		.run = opendir_run,
+	};
+
 	if (filesystem_of(fuse)->zero_message_opendir)
 		fuse_reply_err(fuse, ENOSYS);
 	else
-		request_begin(filesystem_of(fuse), fuse, id, NULL, 0, 0, opendir_run);
+		request_begin_full(filesystem_of(fuse), fuse, id, &opendir);
 }
 
 static void op_readdir(
