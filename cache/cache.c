@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "cache/cache_parts.h"
-#include "cache/commit_internal.h"
 #include "cache/discovery.h"
 #include "cache/permissions.h"
 #include "client/error.h"
@@ -295,21 +294,12 @@ const struct cache_parts *cache_get_parts(struct cache *cache)
 	return &cache->parts;
 }
 
-/* Their outcomes are told before anything else ends, so that they may still show. */
-static void stop_commits(struct cache *cache)
-{
-	g_autoptr(GPtrArray) commits = commit_queue_stop(cache->parts.commits);
-
-	for (guint i = 0; i < commits->len; i++)
-		commit_stop(g_ptr_array_index(commits, i));
-	commit_queue_wait(cache->parts.commits);
-}
-
 void cache_stop(struct cache *cache)
 {
 	GHashTable *collections;
 
-	stop_commits(cache);
+	/* Their outcomes are told before anything else ends, so that they may still show. */
+	commit_queue_stop(cache->parts.commits);
 	pthread_mutex_lock(&cache->lock);
 	cache->stopped = TRUE;
 	loop_timer_cancel(cache->options.loop, cache->timer);

@@ -91,14 +91,8 @@ void commit_queue_leave(struct commit_queue *queue, struct commit *commit)
 		pthread_cond_broadcast(&queue->empty);
 }
 
-static void unref_commit(void *commit)
+void commit_queue_stop(struct commit_queue *queue)
 {
-	commit_unref(commit);
-}
-
-GPtrArray *commit_queue_stop(struct commit_queue *queue)
-{
-	GPtrArray *inside = g_ptr_array_new_with_free_func(unref_commit);
 	LOCK_GUARD(&queue->lock);
 	GHashTableIter iter;
 	void *commit;
@@ -106,14 +100,7 @@ GPtrArray *commit_queue_stop(struct commit_queue *queue)
 	queue->stopped = TRUE;
 	g_hash_table_iter_init(&iter, queue->inside);
 	while (g_hash_table_iter_next(&iter, &commit, NULL))
-		g_ptr_array_add(inside, commit_ref(commit));
-	return inside;
-}
-
-void commit_queue_wait(struct commit_queue *queue)
-{
-	LOCK_GUARD(&queue->lock);
-
+		commit_stop(commit);
 	while (g_hash_table_size(queue->inside) > 0)
 		pthread_cond_wait(&queue->empty, &queue->lock);
 }

@@ -26,7 +26,8 @@ struct commit *commit_queue_yield(
 /* The last word of a commit, after which it does not touch the cache. */
 void commit_queue_leave(struct commit_queue *queue, struct commit *commit);
 
-/* None may enter any more. Returns references to those inside; free with g_ptr_array_unref. */
-GPtrArray *commit_queue_stop(struct commit_queue *queue);
-/* Until all have left. */
-void commit_queue_wait(struct commit_queue *queue);
+/*
+ * None may enter any more, and those inside are told to end, all of them before one can pass its
+ * turn on; waits until they have left.
+ */
+void commit_queue_stop(struct commit_queue *queue);
