@@ -39,6 +39,7 @@ struct commit *commit_unref(struct commit *commit)
 	strand_unref(commit->strand);
 	pthread_mutex_destroy(&commit->lock);
 	g_free(commit->object);
+	g_free(commit->doubted);
 	g_free(commit);
 	return NULL;
 }

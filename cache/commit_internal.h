@@ -82,6 +82,7 @@ struct commit {
 	gboolean queued;
 	gboolean begun;
 	guint tries; /* changes sent */
+	char *doubted; /* what the last answer said that left doubt, or NULL */
 	guint pauses;
 	/* What is waited for. */
 	struct source_call *call;

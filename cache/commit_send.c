@@ -80,6 +80,17 @@ static void on_conflict(
 		commit_send_again(commit, snapshot);
 }
 
+/* What became of it is found out; the answer is kept for the case that this fails. */
+static void doubt(
+	struct commit *commit, const struct source_change_result *result, commit_step find_out)
+{
+	if (result->uncertain) {
+		g_free(commit->doubted);
+		commit->doubted = g_strdup(result->result.message);
+	}
+	find_out(commit);
+}
+
 static void on_updated(struct commit *commit, const struct source_change_result *result)
 {
 	const struct source_result *why = &result->result;
@@ -87,7 +98,7 @@ static void on_updated(struct commit *commit, const struct source_change_result 
 	if (why->errnum == 0)
 		commit_stored(commit, result);
 	else if (commit->doubt && (result->uncertain || is_conflict(why) || commit_is_passing(why)))
-		commit_doubt_update(commit);
+		doubt(commit, result, commit_doubt_update);
 	else if (why->status == 404)
 		commit_is_gone(commit, why, NULL);
 	else if (!is_conflict(why) || commit->tries >= COMMIT_TRIES_MAX ||
@@ -137,9 +148,12 @@ void commit_send(struct commit *commit)
 	struct document *document = commit->merged.document != NULL ? commit->merged.document
 								    : commit->manifest->document;
 
-	if (commit->tries >= COMMIT_TRIES_MAX)
-		commit_fail(commit, commit->doubt ? EIO : EBUSY,
-			"%s was changed by others again and again", commit->name);
+	if (commit->tries >= COMMIT_TRIES_MAX && commit->doubt)
+		commit_fail(commit, EIO, "%s",
+			commit->doubted != NULL ? commit->doubted : "the answer was lost");
+	else if (commit->tries >= COMMIT_TRIES_MAX)
+		commit_fail(
+			commit, EBUSY, "%s was changed by others again and again", commit->name);
 	else if (strcmp(commit->base_version, commit->there->version) == 0)
 		put(commit, document, commit->mine);
 	else
@@ -154,7 +168,7 @@ static void on_created(struct commit *commit, const struct source_change_result 
 		commit_stored(commit, result);
 	else if (commit->doubt &&
 		 (result->uncertain || why->errnum == EEXIST || commit_is_passing(why)))
-		commit_doubt_create(commit);
+		doubt(commit, result, commit_doubt_create);
 	else if (why->errnum == EEXIST && !commit->exclusive)
 		commit_fail(commit, EBUSY, "%s \"%s\" was created by another one meanwhile",
 			commit->resource->name, commit->name);
@@ -169,7 +183,8 @@ void commit_create(struct commit *commit)
 
 	commit->mine = commit->sent = commit->manifest->root;
 	if (commit->tries >= COMMIT_TRIES_MAX)
-		commit_fail(commit, EIO, "the server did not answer");
+		commit_fail(commit, EIO, "%s",
+			commit->doubted != NULL ? commit->doubted : "the server did not answer");
 	else if (commit_body(commit->sent, &body, &error) < 0)
 		commit_fail_error(commit, error);
 	else

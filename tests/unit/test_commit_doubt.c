@@ -569,9 +569,13 @@ START_TEST (takes_no_longer_than_it_may) {
 
 	outcome_init(&outcome, &fixture);
 	outcome_init(&blocker, &fixture);
+	/* The one before it ends first, and it may get its turn yet. */
+	if (_i == POINT_QUEUED)
+		fake_cluster_fault(fixture.cluster, FAULT_HELD);
 	commit_unref(reach(&fixture, _i, edited, &outcome, &blocker));
 	outcome_expect(&outcome, ETIMEDOUT, "in time");
-	ck_assert_int_eq(outcome.uncertain, sent);
+	if (_i != POINT_QUEUED)
+		ck_assert_int_eq(outcome.uncertain, sent);
 	commit_fixture_finish(&fixture);
 	outcome_finish(&outcome);
 	outcome_finish(&blocker);
