@@ -13,7 +13,7 @@ import sys
 import time
 
 from mounting import require_tools
-from terminal import Terminal, until
+from terminal import Terminal
 
 SECONDS = 60
 
@@ -42,10 +42,11 @@ class Program:
     tells           a failure of the save; why some cannot stands beside them
     leaves          the names that it leaves beside the file by design; {} is the file's
     refused_leaves  those after a save that failed
+    tries           how often it begins anew when a save fails
     """
 
-    def __init__(self, save, tells=True, leaves=(), refused_leaves=()):
-        self.save, self.tells = save, tells
+    def __init__(self, save, tells=True, leaves=(), refused_leaves=(), tries=1):
+        self.save, self.tells, self.tries = save, tells, tries
         self.leaves, self.refused_leaves = leaves, (*leaves, *refused_leaves)
 
     def left(self, file, refused=False):
@@ -59,15 +60,14 @@ def on_a_line(text):
 
 
 def verdict(terminal, good, bad, questions=()):
-    """What the screen says of a save; questions are (pattern, keys to answer with)."""
-    asked = [pattern for pattern, _ in questions]
+    """What the screen says of a save; questions map patterns to keys to answer with, each once at most."""
+    questions = dict(questions)
     while True:
-        seen = terminal.wait_for(bad, *asked, good)
-        answer = next((keys for pattern, keys in questions if seen.re.pattern == pattern), None)
-        if answer is None:
-            return Said(seen.re.pattern == bad, terminal.screen())
-        terminal.press(*answer)
-        until(lambda: not re.search(seen.re.pattern, terminal.screen()), "the question is answered")
+        seen = terminal.wait_for(bad, *questions, good).re.pattern
+        if seen not in questions:
+            return Said(seen == bad, terminal.screen())
+        # It may stand there for longer.
+        terminal.press(*questions.pop(seen))
 
 
 def vi(program, *settings):
@@ -79,7 +79,7 @@ def vi(program, *settings):
             terminal.wait_for(on_a_line(edit.new))
             edit.meanwhile()
             terminal.say(":write")
-            said = verdict(terminal, r'"[^"]*".* written', r"\bE\d+:", [(r"really want to write to it \(y/n\)", ["y"])])
+            said = verdict(terminal, r'"[^"]*".* written', r"\bE\d+:", {r"really want to write to it \(y/n\)": ["y"]})
             if said.failed:
                 terminal.press("Enter")
             terminal.say(":quit!")
@@ -103,7 +103,7 @@ def nano(file, edit, home):
         terminal.press("C-o")
         terminal.wait_for("File Name to Write")
         terminal.press("Enter")
-        said = verdict(terminal, r"\[ Wrote \d+ lines", r"\[ Error ", [("changed.*ontinue saving|modified since", ["y"])])
+        said = verdict(terminal, r"\[ Wrote \d+ lines", r"\[ Error ", {"changed.*ontinue saving|modified since": ["y"]})
         terminal.press("C-x")
         if said.failed:
             terminal.wait_for("Save modified buffer")
@@ -129,7 +129,7 @@ def emacs(*settings):
             said = verdict(
                 terminal, r"(?m)^Wrote ",
                 r"(?m)^(Writing to|Opening output|Renaming|Copying|File error|Unlocking|Cannot|Write error|basic-save)",
-                [(r"[Ss]ave anyway\? \(yes or no\) *$", ["y", "e", "s", "Enter"])])
+                {r"[Ss]ave anyway\? \(yes or no\) *$": ["y", "e", "s", "Enter"]})
             terminal.press("M-:")
             terminal.wait_for("(?m)^Eval:")
             terminal.say("(kill-emacs)")
@@ -156,7 +156,7 @@ def joe(file, edit, home):
         terminal.wait_for("Name of file to save")
         terminal.press("Enter")
         said = verdict(terminal, r"File .* saved", r"[Cc]ouldn't|[Ee]rror",
-                       [(r"newer|changed on disk|verwrite", ["y"])])
+                       {"newer|changed on disk|verwrite": ["y"]})
         terminal.press("C-k", "q")
         if said.failed:
             terminal.wait_for(r"\(y,n,")
@@ -175,7 +175,7 @@ def micro(file, edit, home):
         edit.meanwhile()
         terminal.press("C-s")
         said = verdict(terminal, r"(?m)^Saved ", r"(?m)^.*(invalid argument|busy|denied|input/output error)",
-                       [(r"Reload file\? \(y,n", ["n", "C-s"])])
+                       {r"Reload file\? \(y,n": ["n", "C-s"]})
         terminal.press("C-q")
         if said.failed:
             terminal.wait_for(r"\(y,n")
@@ -402,10 +402,11 @@ PROGRAMS = {
     "dd-fsync": Program(command("dd", "if={source}", "of={file}", "conv=fsync")),
     "tee": Program(whole(tee)),
     "tar": Program(whole(tar)),
-    # It closes without a look.
-    "git": Program(whole(git_checkout), tells=False),
+    # It closes without a look, finds the file other than it should be, and unlinks and writes it once more.
+    "git": Program(whole(git_checkout), tells=False, tries=2),
     "cat": Program(shell('cat "$x" > "$f"')),
-    "cat-dash": Program(shell('cat "$x" > "$f"', "dash")),
+    # It opens the file itself, and the program that writes has no last word.
+    "cat-dash": Program(shell('cat "$x" > "$f"', "dash"), **SILENT),
     "group": Program(shell('{ cat "$a"; cat "$b"; } > "$f"'), **SILENT),
     "group-substitution": Program(shell(r'{ printf "%s\n" "$(cat "$a")"; printf "%s\n" "$(cat "$b")"; } > "$f"'), **SILENT),
     "subshell": Program(shell('( cat "$a"; cat "$b"; : ) > "$f"'), **SILENT),
