@@ -127,11 +127,12 @@ class CuttingProxy:
 
     def _hand_through(self, request, upstream):
         response = self._forward(request, upstream)
-        headers = {key.replace("-", "_"): value for key, value in response.getheaders() if key.lower() in PASSED_ON}
-        request.begin(response.status, **{"Content_Type" if key.lower() == "content_type" else key: value
-                                          for key, value in headers.items()})
+        request.begin(response.status, **{
+            key.title().replace("-", "_"): value for key, value in response.getheaders() if key.lower() in PASSED_ON})
         while data := response.read1(1 << 16):
             request.chunk(data)
+        # Without it the connection is not ready for another request.
+        response.close()
         request.end()
 
     def _send_half(self, request, upstream):
