@@ -159,20 +159,6 @@ static void add_type_error(GPtrArray *causes, const char *message)
 	add_line(causes, line, strlen(line));
 }
 
-/* A body that could not be decoded: these have no causes. */
-static void add_decode_errors(GPtrArray *causes, const char *message, gboolean secret)
-{
-	const char *strict = strstr(message, STRICT);
-
-	if (strict != NULL)
-		add_strict_errors(causes, strict + strlen(STRICT), secret);
-	if (strict == NULL && secret) {
-		add_quota_error(causes, message);
-		add_base64_error(causes, message);
-		add_type_error(causes, message);
-	}
-}
-
 /*
  * The ResourceQuota admission's words, which are of names and numbers: "secrets "a" is forbidden:
  * exceeded quota: small, requested: secrets=1, used: secrets=1, limited: secrets=1".
@@ -191,6 +177,20 @@ static void add_quota_error(GPtrArray *causes, const char *message)
 	rest = found + strlen("\" is forbidden: ");
 	if (strspn(rest, can_be) == strlen(rest))
 		add_line(causes, rest, strlen(rest));
+}
+
+/* A body that could not be decoded: these have no causes. */
+static void add_decode_errors(GPtrArray *causes, const char *message, gboolean secret)
+{
+	const char *strict = strstr(message, STRICT);
+
+	if (strict != NULL)
+		add_strict_errors(causes, strict + strlen(STRICT), secret);
+	if (strict == NULL && secret) {
+		add_quota_error(causes, message);
+		add_base64_error(causes, message);
+		add_type_error(causes, message);
+	}
 }
 
 static void limit(GPtrArray *causes)
