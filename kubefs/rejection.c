@@ -120,11 +120,27 @@ void rejection_keep(struct filesystem *filesystem, const struct place *place, GB
 	tell_listing(filesystem, place, name);
 }
 
-void rejection_clear(struct filesystem *filesystem, const struct place *place)
+static gboolean is_of_text(struct filesystem *filesystem, const struct place *place, GBytes *text)
+{
+	struct rejected *rejected = rejection_find(filesystem, place);
+	g_autoptr(GBytes) now = rejection_strip(text);
+	g_autoptr(GBytes) then = NULL;
+
+	if (rejected == NULL)
+		return FALSE;
+	then = rejection_strip(rejected->text);
+	rejected_unref(rejected);
+	return g_bytes_equal(now, then);
+}
+
+void rejection_clear(
+	struct filesystem *filesystem, const struct place *place, GBytes *text, gboolean unchanged)
 {
 	g_autofree char *name = NULL;
 	g_autofree char *directory = rejection_locate(place, &name);
 
+	if (unchanged && !is_of_text(filesystem, place, text))
+		return;
 	if (overlay_remove(filesystem->overlay, directory, name, NULL))
 		tell_listing(filesystem, place, name);
 }
