@@ -150,8 +150,9 @@ class Item:
         """Somebody else's merge patch; wait until the mount shows it."""
         changed = self.desk.cluster.api("PATCH", self.path, patch, MERGE_PATCH)
         if wait:
-            version = changed["metadata"]["resourceVersion"]
-            self.desk.mount.wait_for(lambda: self.version() == version, "the mount shows somebody's change")
+            # A controller may have gone on from there.
+            version = int(changed["metadata"]["resourceVersion"])
+            self.desk.mount.wait_for(lambda: int(self.version()) >= version, "the mount shows somebody's change")
         return changed
 
     def change_data(self, wait=True, **data):

@@ -38,7 +38,7 @@ def environment(folder, **more):
         "HOME": str(folder), "PATH": os.environ["PATH"], "G_SLICE": "always-malloc",
         "ASAN_OPTIONS": f"{report}:detect_leaks=1",
         "UBSAN_OPTIONS": f"{report}:print_stacktrace=1:halt_on_error=1",
-        "TSAN_OPTIONS": f"{report}:second_deadlock_stack=1",
+        "TSAN_OPTIONS": f"{report}:second_deadlock_stack=1:suppressions={TOP}/tests/tsan.suppressions",
         **more,
     }
 

@@ -82,7 +82,7 @@ def same_value(oracle, cluster, text, printed, stored_path):
 def expect_kubectl(cluster, oracle, form, file, resource, name, namespace, path):
     """The file equals kubectl's text of the same version: both are read again while they differ in that."""
     place = ["-n", namespace] if namespace else []
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while True:
         try:
             text = file.read_bytes()
@@ -96,8 +96,10 @@ def expect_kubectl(cluster, oracle, form, file, resource, name, namespace, path)
             if "NotFound" in str(error):
                 return False
             printed = None
-        if printed == text:
-            return True
+        # It may have changed, and the file with it, while kubectl ran.
+        with contextlib.suppress(FileNotFoundError):
+            if printed in (text, file.read_bytes()):
+                return True
         version = os.getxattr(file, "user.kubefs.resource_version").decode()
         if printed is None or f'resourceVersion: "{version}"'.encode() in printed or time.monotonic() > deadline:
             assert form == "yaml", f"{resource} {name} as JSON:\n{text.decode()}\nkubectl:\n{(printed or b'').decode()}"

@@ -94,13 +94,13 @@ class Plan:
         # They leave the cores to others while they wait for the network.
         return self.add(Task("servers", [sys.executable, TOP / "tests/cluster/build.py"], cores=0, minutes=45))
 
-    def unit(self, name, kind, chosen=()):
+    def unit(self, name, kind, chosen=(), environment=None):
         folder = self.folder(kind)
         argv = ["meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", "--logbase", f"testlog-{name}",
                 "--num-processes", "1" if kind == "tsan" else "2", "--timeout-multiplier", "4", *chosen, *self.arguments]
         prefix = self.fixed if kind != "plain" else []
         self.add(Task(name, [*prefix, *argv], after=[self.build(kind)], cores=1, minutes=20,
-                      judge=results.meson(folder, name)))
+                      environment=environment, judge=results.meson(folder, name)))
 
     def stage_unit(self):
         self.unit("unit", "plain")
@@ -110,7 +110,8 @@ class Plan:
 
     def stage_tsan(self):
         names = [path.stem.removeprefix("test_") for path in sorted((TOP / "tests/unit").glob("test_*.c"))]
-        self.unit("tsan", "tsan", [name for name in names if not name.startswith(ONE_THREAD)])
+        self.unit("tsan", "tsan", [name for name in names if not name.startswith(ONE_THREAD)],
+                  environment={"TSAN_OPTIONS": f"suppressions={TOP}/tests/tsan.suppressions"})
 
     def stage_format(self):
         files = sorted(path for part in SOURCES for path in (TOP / part).rglob("*.[ch]"))
