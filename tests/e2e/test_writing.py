@@ -1108,6 +1108,18 @@ def test_backup_by_rename(item):
     item.rejected.unlink()
 
 
+@pytest.mark.sanitize
+def test_backup_renamed_back_at_once(item):
+    """Were both names one inode to the kernel, it would answer by itself that all is done, and leave both."""
+    backup = item.file.with_name(f"{item.file.name}___jb_old___")
+    for _ in range(100):
+        os.rename(item.file, backup)
+        item.file.stat()
+        os.rename(backup, item.file)
+        assert not os.path.lexists(backup) and item.file.exists()
+    assert item.sent() == []
+
+
 # Scratch files
 
 SCRATCH = [".{}.swp", ".{}.swo", ".{}.swpx", "4913", "{}~", "#{}#", ".#{}", "sedAb12Cd", ".{}.Xy12Zw", "{}___jb_tmp___",
