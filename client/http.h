@@ -50,6 +50,8 @@ enum http_repeat {
 	 * Retry-After. For writes.
 	 */
 	HTTP_REPEAT_REFUSED,
+	/* The same, and after a lost connection. For reads whose 5xx mean something else. */
+	HTTP_REPEAT_LOST,
 	/* After any 429 or 5xx with Retry-After, and after a lost connection. */
 	HTTP_REPEAT_ALWAYS,
 };
@@ -66,7 +68,7 @@ struct http_request {
 	unsigned int idle_timeout; /* milliseconds without a byte once started, ends it with
 				      ETIMEDOUT; 0: none */
 	/*
-	 * All but HTTP_REPEAT_ALWAYS ends with EIO when a connection is lost under it, also when
+	 * HTTP_REPEAT_NEVER and REFUSED end with EIO when a connection is lost under it, also when
 	 * libcurl alone would know that a repeat is safe (REFUSED_STREAM, GOAWAY);
 	 * http_result.unanswered says whether it may have arrived.
 	 */

@@ -216,7 +216,7 @@ static void transfer_failed(struct http_exchange *exchange)
 {
 	if (move_on(exchange))
 		return;
-	if (is_lost(exchange) && exchange->repeat == HTTP_REPEAT_ALWAYS &&
+	if (is_lost(exchange) && exchange->repeat >= HTTP_REPEAT_LOST &&
 		!exchange->head_delivered && exchange->lost < LOST_REPEATS_MAX) {
 		exchange->lost++;
 		attempt(exchange);
@@ -283,6 +283,7 @@ static gboolean may_repeat(enum http_repeat repeat, int status)
 {
 	switch (repeat) {
 	case HTTP_REPEAT_REFUSED:
+	case HTTP_REPEAT_LOST:
 		return status == 429 || status == 503;
 	case HTTP_REPEAT_ALWAYS:
 		return status == 429 || status >= 500;

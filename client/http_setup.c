@@ -45,7 +45,7 @@ static int on_request(void *data, char *remote, char *local, int remote_port, in
 {
 	struct http_exchange *exchange = data;
 
-	if (exchange->response.sent && exchange->repeat != HTTP_REPEAT_ALWAYS)
+	if (exchange->response.sent && exchange->repeat < HTTP_REPEAT_LOST)
 		return CURL_PREREQFUNC_ABORT;
 	exchange->response.sent = TRUE;
 	exchange->connected = TRUE;

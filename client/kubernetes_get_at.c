@@ -114,7 +114,7 @@ struct source_call *kubernetes_get_at(struct source *source, const struct source
 		.timeout = KUBERNETES_REQUEST_TIMEOUT,
 		.idle_timeout = KUBERNETES_IDLE_TIMEOUT,
 		/* "Too large resource version" (504) asks to try again: the caller knows better. */
-		.repeat = HTTP_REPEAT_REFUSED,
+		.repeat = HTTP_REPEAT_LOST,
 	};
 	struct get_at *at = g_new0(struct get_at, 1);
 

@@ -187,9 +187,7 @@ static void succeed(struct draft *draft, const struct commit_outcome *outcome)
 		filesystem->lineages, draft->writer, &draft->place, draft->sent, outcome->snapshot);
 	if (draft->place.kind == PLACE_SCALE)
 		scales_forget(filesystem->scales, &draft->place);
-	/* To write the base back, as vim does after a refusal, is no good save. */
-	if (!outcome->unchanged)
-		rejection_clear(filesystem, &draft->place);
+	rejection_clear(filesystem, &draft->place, draft->sent, outcome->unchanged);
 	if (draft->place.context->dry_run && outcome->snapshot != NULL)
 		previews_put(filesystem->previews, &draft->place, outcome->snapshot);
 }

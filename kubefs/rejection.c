@@ -76,20 +76,35 @@ static void tell_listing(struct filesystem *filesystem, const struct place *plac
 	notifier_listing(filesystem->notifier, directory);
 }
 
+/* In one line: what the server said of Secrets is in the reasons alone. */
+static char *join(const char *message, const GPtrArray *reasons)
+{
+	GString *line = g_string_new(message);
+
+	for (guint i = 0; reasons != NULL && i < reasons->len; i++) {
+		const char *reason = g_ptr_array_index(reasons, i);
+
+		if (strstr(message, reason) == NULL)
+			g_string_append_printf(line, "; %s", reason);
+	}
+	return g_string_free(line, FALSE);
+}
+
 void rejection_keep(struct filesystem *filesystem, const struct place *place, GBytes *text,
 	int errnum, const char *message, const GPtrArray *reasons)
 {
 	g_autofree char *name = NULL;
 	g_autofree char *directory = rejection_locate(place, &name);
 	g_autofree char *path = place_path(place);
-	g_autofree char *line = g_strdup_printf("%s: %s", path, message);
+	g_autofree char *reason = join(message, reasons);
+	g_autofree char *line = g_strdup_printf("%s: %s", path, reason);
 	g_autofree char *evicted = NULL;
 	struct rejected *rejected = g_new0(struct rejected, 1);
 
 	rejected->references = 1;
 	place_copy(&rejected->place, place);
 	rejected->errnum = errnum;
-	rejected->reason = escape_text(message, -1);
+	rejected->reason = escape_text(reason, -1);
 	rejected->text = compose(place, text, errnum, message, reasons);
 	rejected->mode = attributes_mode_of_draft(place->resource);
 	clock_gettime(CLOCK_REALTIME, &rejected->time);
@@ -105,11 +120,27 @@ void rejection_keep(struct filesystem *filesystem, const struct place *place, GB
 	tell_listing(filesystem, place, name);
 }
 
-void rejection_clear(struct filesystem *filesystem, const struct place *place)
+static gboolean is_of_text(struct filesystem *filesystem, const struct place *place, GBytes *text)
+{
+	struct rejected *rejected = rejection_find(filesystem, place);
+	g_autoptr(GBytes) now = rejection_strip(text);
+	g_autoptr(GBytes) then = NULL;
+
+	if (rejected == NULL)
+		return FALSE;
+	then = rejection_strip(rejected->text);
+	rejected_unref(rejected);
+	return g_bytes_equal(now, then);
+}
+
+void rejection_clear(
+	struct filesystem *filesystem, const struct place *place, GBytes *text, gboolean unchanged)
 {
 	g_autofree char *name = NULL;
 	g_autofree char *directory = rejection_locate(place, &name);
 
+	if (unchanged && !is_of_text(filesystem, place, text))
+		return;
 	if (overlay_remove(filesystem->overlay, directory, name, NULL))
 		tell_listing(filesystem, place, name);
 }

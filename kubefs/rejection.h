@@ -13,8 +13,13 @@
  */
 void rejection_keep(struct filesystem *filesystem, const struct place *place, GBytes *text,
 	int errnum, const char *message, const GPtrArray *reasons);
-/* A good save: what was kept for that file before is gone. */
-void rejection_clear(struct filesystem *filesystem, const struct place *place);
+/*
+ * A good save of text: what was kept for that file before is gone. A save that changed nothing is
+ * one only of that very text, whose first save had arrived: vim writes the base back after a
+ * refusal.
+ */
+void rejection_clear(
+	struct filesystem *filesystem, const struct place *place, GBytes *text, gboolean unchanged);
 /* The text without the comments that rejection_keep puts on top; a reference. */
 GBytes *rejection_strip(GBytes *text);
 /* The directory (kubefs/place.h) and the name under which it stands; both g_free's. */
