@@ -113,3 +113,12 @@ def desk(desks):
     yield shared
     shared.close_left()
     shared.check_alive()
+
+
+@pytest.fixture
+def other_namespace(desk):
+    name = desk.name(f"{desk.namespace}-other")
+    desk.cluster.kubectl("create", "namespace", name)
+    desk.mount.wait_for((desk.mount.path / "namespaces" / name / "configmaps").is_dir, "the namespace")
+    yield name
+    desk.cluster.kubectl("delete", "namespace", name, "--wait=false")

@@ -311,6 +311,34 @@ class Desks:
             self.desk.__exit__(None, None, None)
 
 
+# Texts
+
+def changed(item, old="key: one", new="key: two"):
+    """Its text with something else in it."""
+    text = item.text()
+    assert old in text
+    return text.replace(old, new)
+
+
+def manifest(name=None, namespace=None, data=None, kind="ConfigMap", metadata=""):
+    """The text of a new object; without a name it has that of its file."""
+    place = "".join(f"  {key}: {value}\n" for key, value in (("name", name), ("namespace", namespace)) if value)
+    lines = "".join(f"  {key}: {value}\n" for key, value in (data or {"key": "one"}).items())
+    return f"apiVersion: v1\nkind: {kind}\n" + (f"metadata:\n{place}{metadata}" if place or metadata else "") + f"data:\n{lines}"
+
+
+def new_file(desk, resource="configmaps", namespace=None):
+    """The path of a file that is not there yet."""
+    return desk.directory(resource, namespace) / f"{desk.name('new')}.yaml"
+
+
+def made(desk, file, resource="configmaps", namespace=None):
+    """The object that a file stands for, checked against kubectl."""
+    item = desk.find(resource, file.name.removesuffix(".yaml"), namespace)
+    assert file.read_text() == item.kubectl_text()
+    return item
+
+
 # Saves by system calls
 
 def open_to_write(path, flags=os.O_TRUNC):

@@ -19,18 +19,12 @@ import pytest
 from admission import Webhook
 from cluster import Cluster
 from cutting_proxy import CuttingProxy
-from editing import (Desk, comments, failure_of, finish, in_other, open_to_write, save, save_in_other, start_other,
+from editing import (Desk, changed, comments, failure_of, finish, in_other, open_to_write, save, save_in_other, start_other,
                      without_comments, write_all)
 
 WRITERS = 50
 BOUND = 75  # seconds: a request of the kernel is answered within 60
 UNKNOWN = (errno.EIO, errno.ETIMEDOUT, errno.EAGAIN, errno.ECONNREFUSED, errno.EHOSTUNREACH)
-
-
-def changed(item, old="key: one", new="key: two"):
-    text = item.text()
-    assert old in text
-    return text.replace(old, new)
 
 
 def outcome_of(function, *arguments):
