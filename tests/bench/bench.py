@@ -22,38 +22,15 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "cluster"))
+sys.path[:0] = [str(HERE), str(HERE.parent / "cluster")]
 
-import build  # noqa: E402
 from api import Api  # noqa: E402
 from cluster import Cluster, populate_pods  # noqa: E402
+from measure import judge, median, row, timed  # noqa: E402
+from saving import bench_save  # noqa: E402
 
-PASSES = 5
 UPDATES = 200
 ABSENT = "no-pod-says-this"
-
-
-def row(what, value, ratio="", target="", verdict=""):
-    print(f"{what:<50} {value:>14} {ratio:>22} {target:>14} {verdict}", flush=True)
-
-
-def judge(what, value, ratio, reference, limit, at_least=False):
-    met = ratio >= limit if at_least else ratio <= limit
-    row(what, value, f"{ratio:.2f} x {reference}", f"{'>=' if at_least else '<='} {limit:g}", "met" if met else "MISSED")
-
-
-def timed(*command, cwd=None, ok=(0,)):
-    """Seconds that a program takes, its output thrown away."""
-    begin = time.perf_counter()
-    done = subprocess.run(command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    seconds = time.perf_counter() - begin
-    if done.returncode not in ok:
-        sys.exit(f"{' '.join(map(str, command))}: {done.stderr.decode(errors='replace').strip()}")
-    return seconds
-
-
-def median(*command, passes=PASSES, ok=(0,)):
-    return statistics.median(timed(*command, ok=ok) for _ in range(passes))
 
 
 def grep(folder):
@@ -269,6 +246,7 @@ def main():
         mount = Mount(kubefs, kubeconfig)
         bench_warm(mount, copy, "rw", 5)
         bench_update(cluster.api, mount, kubectl, kubeconfig)
+        bench_save(cluster.api, mount, kubectl, kubeconfig)
         mount.close()
 
 
