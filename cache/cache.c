@@ -507,6 +507,25 @@ int cache_find(struct cache *cache, struct resource *resource, const char *names
 	return 0;
 }
 
+struct snapshot *cache_peek(struct cache *cache, const struct resource *resource,
+	const char *namespace, const char *name)
+{
+	LOCK_GUARD(&cache->lock);
+	g_autofree char *all = make_key(resource, NULL, NULL);
+	g_autofree char *one = make_key(resource, namespace, NULL);
+	g_autofree char *named = make_key(resource, namespace, name);
+	const char *const keys[] = {all, one, named};
+	struct snapshot *snapshot = NULL;
+
+	for (guint i = 0; i < G_N_ELEMENTS(keys) && snapshot == NULL; i++) {
+		struct collection *collection = g_hash_table_lookup(cache->collections, keys[i]);
+
+		if (collection != NULL)
+			snapshot = collection_find(collection, namespace, name);
+	}
+	return snapshot;
+}
+
 struct timespec cache_changed(
 	struct cache *cache, const struct resource *resource, const char *namespace)
 {

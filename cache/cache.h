@@ -98,6 +98,10 @@ int cache_look(struct cache *cache, struct resource *resource, const char *names
 int cache_find(struct cache *cache, struct resource *resource, const char *namespace,
 	const char *name, collection_wait wait, void *data, struct snapshot **ret, GError **error);
 
+/* A reference to the object if some collection holds it already, else NULL. Begins nothing. */
+struct snapshot *cache_peek(struct cache *cache, const struct resource *resource,
+	const char *namespace, const char *name);
+
 /*
  * When an object was last added to or removed from the resource in the namespace, as far as anybody
  * looked; zero when that is not known. Begins nothing.

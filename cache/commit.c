@@ -25,6 +25,7 @@ static void free_request(struct commit *commit)
 	g_free(commit->namespace);
 	g_free(commit->name);
 	g_free(commit->uid);
+	g_strfreev(commit->elsewhere);
 	unref_bytes(commit->text);
 	unref_bytes(commit->lineage);
 	snapshot_unref(commit->stored);
@@ -380,6 +381,7 @@ struct commit *commit_save(
 	commit->text = g_bytes_ref(request->text);
 	commit->json = request->json;
 	commit->uid = g_strdup(request->uid);
+	commit->elsewhere = g_strdupv((char **)request->elsewhere);
 	commit->lineage = request->lineage != NULL ? g_bytes_ref(request->lineage) : NULL;
 	commit->stored = request->stored != NULL ? snapshot_ref(request->stored) : NULL;
 	commit->resumed = request->uncertain;

@@ -42,6 +42,11 @@ struct commit_request {
 	 */
 	const char *uid;
 	/*
+	 * The uids of objects of that name in other clusters, or NULL: text that names one of them
+	 * is a copy of it, and of no object that was here before.
+	 */
+	char *const *elsewhere;
+	/*
 	 * The same writer's last accepted text for this object, or NULL: the base when it has one
 	 * (writes.md 5a). A text that names the same version as text does, else it is ignored.
 	 */

@@ -62,6 +62,7 @@ struct commit {
 	char *namespace;
 	char *name;
 	char *uid; /* of what the writer opened, or NULL */
+	char **elsewhere; /* or NULL */
 	GBytes *text;
 	GBytes *lineage;
 	struct snapshot *stored;

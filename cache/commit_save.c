@@ -11,6 +11,7 @@ static int read_text(struct commit *commit, const char *uid, GError **error)
 		.namespace = commit->namespace,
 		.name = commit->name,
 		.uid = uid,
+		.elsewhere = commit->elsewhere,
 		.json = commit->json,
 	};
 	size_t length;

@@ -236,6 +236,10 @@ static bool is_copy(const struct identity *identity, const struct manifest_place
 {
 	if (is_empty(identity->uid) || is_same(identity->uid, place->uid))
 		return false;
+	for (char *const *uid = place->elsewhere; uid != NULL && *uid != NULL; uid++) {
+		if (is_same(identity->uid, *uid))
+			return true;
+	}
 	return place->uid[0] == '\0' || !is_named(identity, place);
 }
 

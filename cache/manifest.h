@@ -30,7 +30,7 @@
  *   none                 some version      nothing            -EBUSY
  *   another one          any or none       nothing            COPY
  *   another one          any or none       another name's     COPY
- *   another one          any or none       the same name's    -EBUSY
+ *   another one          any or none       the same name's    -EBUSY, but COPY for elsewhere's
  */
 enum manifest_origin {
 	/* It has a base: the version that it names, which may be an old one (writes.md 5). */
@@ -51,6 +51,8 @@ struct manifest_place {
 	const char *namespace; /* "" for cluster-scoped */
 	const char *name;
 	const char *uid; /* of the object that is there; "" when there is none */
+	/* Of objects of that name in other clusters: text that names one is a copy; or NULL. */
+	char *const *elsewhere;
 	gboolean json; /* a .json file: JSON, else YAML */
 };
 

@@ -74,8 +74,10 @@ mode_t attributes_mode_of_draft(const struct resource *resource)
 
 ino_t attributes_inode_of_draft(struct filesystem *filesystem, const struct place *place)
 {
-	struct snapshot *snapshot SNAPSHOT_CLEANUP = NULL;
+	struct snapshot *snapshot SNAPSHOT_CLEANUP =
+		cache_peek(place->context->cache, place->resource, place->namespace, place->name);
 	const struct node_key key = {
+		.snapshot = snapshot,
 		.kind = place->kind == PLACE_OBJECT ? NODE_OBJECT : NODE_VIEW,
 		.format = place->format,
 		.context = place->context,
@@ -83,13 +85,8 @@ ino_t attributes_inode_of_draft(struct filesystem *filesystem, const struct plac
 		.resource = place->resource,
 		.name = place->name,
 	};
-	struct node_key with_object = key;
 
-	if (cache_find(place->context->cache, place->resource, place->namespace, place->name, NULL,
-		    NULL, &snapshot, NULL) < 0)
-		return attributes_inode(&key);
-	with_object.snapshot = snapshot;
-	return attributes_inode(&with_object);
+	return attributes_inode(&key);
 }
 
 static void fill_local(struct local *local, struct stat *ret)

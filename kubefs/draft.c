@@ -221,6 +221,28 @@ static void on_committed(void *data, const struct commit_outcome *outcome)
 	local_unref(local);
 }
 
+/*
+ * The uids of the objects of that name in the other contexts, as far as they were read: what is
+ * copied from there was. g_strfreev.
+ */
+static char **find_elsewhere(struct filesystem *filesystem, const struct place *place)
+{
+	GPtrArray *uids = g_ptr_array_new();
+
+	for (guint i = 0; i < filesystem->contexts->len; i++) {
+		struct context *context = g_ptr_array_index(filesystem->contexts, i);
+		struct snapshot *snapshot SNAPSHOT_CLEANUP = NULL;
+
+		if (context != place->context)
+			snapshot = cache_peek(
+				context->cache, place->resource, place->namespace, place->name);
+		if (snapshot != NULL)
+			g_ptr_array_add(uids, g_strdup(snapshot->uid));
+	}
+	g_ptr_array_add(uids, NULL);
+	return (char **)g_ptr_array_free(uids, FALSE);
+}
+
 /* Not under the lock; draft->busy keeps others away. */
 static void begin(struct draft *draft)
 {
@@ -228,6 +250,7 @@ static void begin(struct draft *draft)
 	const struct place *place = &draft->place;
 	struct lineage lineage LINEAGE_CLEANUP = {0};
 	g_autoptr(GBytes) text = rejection_strip(draft->sent);
+	g_auto(GStrv) elsewhere = find_elsewhere(filesystem, place);
 	struct commit_request request = {
 		.resource = place->resource,
 		.namespace = place->namespace,
@@ -236,6 +259,7 @@ static void begin(struct draft *draft)
 		.text = text,
 		.json = place->format == NODE_JSON,
 		.uid = draft->uid,
+		.elsewhere = elsewhere,
 		.exclusive = draft->exclusive,
 		.dry_run = place->context->dry_run,
 	};

@@ -151,6 +151,22 @@ START_TEST (says_what_a_text_is) {
 }
 END_TEST
 
+START_TEST (knows_objects_of_other_clusters) {
+	char *uids[] = {"u-3", "u-2", NULL};
+	struct manifest_place place = there;
+	struct manifest *copy MANIFEST_CLEANUP = NULL;
+
+	place.elsewhere = uids;
+	copy = read_text(TYPE "metadata: {name: web, uid: u-2, resourceVersion: '7'}", &place);
+	ck_assert_int_eq(copy->origin, MANIFEST_COPY);
+	ck_assert_ptr_null(document_get(document_get(copy->root, "metadata"), "uid"));
+	refuse_bytes(TYPE "metadata: {uid: u-4}", strlen(TYPE "metadata: {uid: u-4}"), &place,
+		EBUSY,
+		"metadata.uid is of another object of this name; without uid and resourceVersion "
+		"the text replaces the one that is there");
+}
+END_TEST
+
 START_TEST (tells_uid_and_version) {
 	struct manifest *edit MANIFEST_CLEANUP =
 		read_text(TYPE "metadata: {uid: u-1, resourceVersion: '7'}", &there);
@@ -497,6 +513,7 @@ END_TEST
 static void add_tests(TCase *tcase)
 {
 	tcase_add_test(tcase, says_what_a_text_is);
+	tcase_add_test(tcase, knows_objects_of_other_clusters);
 	tcase_add_test(tcase, tells_uid_and_version);
 	tcase_add_test(tcase, fills_in_name_and_namespace);
 	tcase_add_test(tcase, strips_copies_only);
