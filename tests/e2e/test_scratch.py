@@ -78,6 +78,9 @@ def test_scratch_files_are_bounded(desk, item):
     try:
         assert code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG), f"{len(files)} MiB, {code}"
         assert all(file.read_bytes() == block for file in files[:-1])
+        # A draft may need room as well; a whole file less is enough, beside the one that did not fit.
+        for file in files[-2:]:
+            file.unlink(missing_ok=True)
         save(item.file, text)
         item.check_saved()
     finally:
