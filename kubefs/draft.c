@@ -18,7 +18,7 @@ struct local *draft_create(struct filesystem *filesystem, const struct place *pl
 	const char *uid, const char *text, size_t length, gboolean exclusive, GError **error)
 {
 	struct local *local =
-		local_create(&filesystem->usage, attributes_mode_of_draft(place->resource),
+		local_create_reserved(&filesystem->usage, attributes_mode_of_draft(place->resource),
 			MANIFEST_TEXT_MAX, attributes_inode_of_draft(filesystem, place));
 	struct draft *draft;
 	int r;

@@ -15,11 +15,12 @@ static ino_t next_inode(void)
 	return (ino_t)__atomic_add_fetch(&last, 1, __ATOMIC_RELAXED) | (1ULL << 62);
 }
 
-static struct local *create(struct local_usage *usage, mode_t type)
+static struct local *create(struct local_usage *usage, mode_t type, gboolean reserved)
 {
+	int limit = LOCAL_FILES_MAX + (reserved ? LOCAL_FILES_RESERVE : 0);
 	struct local *local;
 
-	if (g_atomic_int_add(&usage->files, 1) >= LOCAL_FILES_MAX) {
+	if (g_atomic_int_add(&usage->files, 1) >= limit) {
 		g_atomic_int_add(&usage->files, -1);
 		return NULL;
 	}
@@ -27,27 +28,40 @@ static struct local *create(struct local_usage *usage, mode_t type)
 	local->references = 1;
 	local->usage = usage;
 	local->type = type;
+	local->reserved = reserved;
 	pthread_mutex_init(&local->lock, NULL);
 	clock_gettime(CLOCK_REALTIME, &local->modified);
 	local->changed = local->modified;
 	return local;
 }
 
-struct local *local_create(struct local_usage *usage, mode_t mode, size_t limit, ino_t inode)
+static struct local *create_file(
+	struct local_usage *usage, mode_t mode, size_t limit, ino_t inode, gboolean reserved)
 {
-	struct local *local = create(usage, S_IFREG);
+	struct local *local = create(usage, S_IFREG, reserved);
 
 	if (local == NULL)
 		return NULL;
 	buffer_init(&local->content, limit);
 	local->mode = mode & 07777;
-	local->inode = inode != 0 ? inode : next_inode();
+	local->inode = inode;
 	return local;
+}
+
+struct local *local_create(struct local_usage *usage, mode_t mode)
+{
+	return create_file(usage, mode, LOCAL_FILE_MAX, next_inode(), FALSE);
+}
+
+struct local *local_create_reserved(
+	struct local_usage *usage, mode_t mode, size_t limit, ino_t inode)
+{
+	return create_file(usage, mode, limit, inode, TRUE);
 }
 
 struct local *local_create_link(struct local_usage *usage, const char *target)
 {
-	struct local *local = create(usage, S_IFLNK);
+	struct local *local = create(usage, S_IFLNK, FALSE);
 
 	if (local == NULL)
 		return NULL;
@@ -84,6 +98,7 @@ struct local *local_unref(struct local *local)
 static int reserve(struct local *local, size_t length)
 {
 	size_t before = local->content.size;
+	size_t limit = LOCAL_BYTES_MAX + (local->reserved ? LOCAL_BYTES_RESERVE : 0);
 	gint64 more;
 
 	if (length > local->content.limit)
@@ -91,7 +106,7 @@ static int reserve(struct local *local, size_t length)
 	if (length <= local->content.length)
 		return 0;
 	if (__atomic_load_n(&local->usage->bytes, __ATOMIC_RELAXED) + (gint64)length >
-		(gint64)(LOCAL_BYTES_MAX + local->content.length))
+		(gint64)(limit + local->content.length))
 		return -ENOSPC;
 	if (!buffer_reserve(&local->content, length - local->content.length))
 		return -EFBIG;

@@ -17,6 +17,9 @@ struct draft;
 #define LOCAL_FILE_MAX (64UL << 20)
 #define LOCAL_BYTES_MAX (256UL << 20)
 #define LOCAL_FILES_MAX 10000
+/* What drafts of objects may take beyond that: scratch files must not keep anybody from saving. */
+#define LOCAL_BYTES_RESERVE (64UL << 20)
+#define LOCAL_FILES_RESERVE 1000
 
 /* What the files of one mount take together. Zeroed to begin with; atomic. */
 struct local_usage {
@@ -29,6 +32,7 @@ struct local {
 	struct local_usage *usage;
 	mode_t type; /* S_IFREG or S_IFLNK; fixed */
 	ino_t inode; /* fixed */
+	gboolean reserved; /* may use the reserve; fixed */
 	char *target; /* of a symbolic link; fixed */
 	struct draft *draft; /* owned; NULL for a scratch file; fixed before it is visible */
 	pthread_mutex_t lock; /* guards all below, and what the draft says that it does */
@@ -41,8 +45,11 @@ struct local {
 	int spoiled; /* errno of a change that had no room: the content is not what was meant */
 };
 
-/* limit: bytes of content. NULL when there are too many files already. inode 0: one of its own. */
-struct local *local_create(struct local_usage *usage, mode_t mode, size_t limit, ino_t inode);
+/* A scratch file. NULL when there are too many files already. */
+struct local *local_create(struct local_usage *usage, mode_t mode);
+/* A file for a draft: it may use the reserve. limit: bytes of content. NULL likewise. */
+struct local *local_create_reserved(
+	struct local_usage *usage, mode_t mode, size_t limit, ino_t inode);
 struct local *local_create_link(struct local_usage *usage, const char *target);
 struct local *local_ref(struct local *local);
 struct local *local_unref(struct local *local); /* returns NULL; NULL is fine */

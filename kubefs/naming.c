@@ -235,8 +235,7 @@ static struct local *make_copy(
 		r = object_text(from, &text, error);
 	if (r < 0)
 		return NULL;
-	local = local_create(
-		&filesystem->usage, attributes_mode_of_draft(place->resource), LOCAL_FILE_MAX, 0);
+	local = local_create(&filesystem->usage, attributes_mode_of_draft(place->resource));
 	if (local != NULL)
 		r = local_fill(local, g_bytes_get_data(text, NULL), g_bytes_get_size(text));
 	if (local == NULL || r < 0) {
@@ -258,6 +257,25 @@ static void tell_both(struct request *request)
 		notifier_listing(notifier, request->target->id);
 }
 
+/*
+ * The kernel gives the new name the old inode. Were the old name to get that one again, renaming
+ * back would be between two names of one file, which does nothing (rename(2)).
+ */
+static void renew(struct filesystem *filesystem, const struct named *from)
+{
+	const struct place *place = &from->place;
+	const struct node_key rejected = {.kind = NODE_REJECTED, .rejected = from->rejected};
+	const struct node_key object = {
+		.kind = NODE_OBJECT,
+		.format = place->format,
+		.context = place->context,
+		.resource = place->resource,
+		.snapshot = from->snapshot,
+	};
+
+	node_table_renew(filesystem->nodes, from->rejected != NULL ? &rejected : &object);
+}
+
 /* An object, or a refused text, is moved aside: its name stays, the new one is a copy. */
 static int back_up(
 	struct request *request, struct named *from, const struct named *to, GError **error)
@@ -270,6 +288,7 @@ static int back_up(
 	if (copy == NULL)
 		return -ENOSPC;
 	overlay_put(filesystem->overlay, to->directory, request->target_name, copy);
+	renew(filesystem, from);
 	backups_add(filesystem->backups, work_of(request)->process, place, to->directory,
 		request->target_name);
 	local_unref(copy);

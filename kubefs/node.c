@@ -177,6 +177,13 @@ struct node *node_table_find(struct node_table *table, const struct node_key *ke
 	return node != NULL ? node_ref(node) : NULL;
 }
 
+void node_table_renew(struct node_table *table, const struct node_key *key)
+{
+	LOCK_GUARD(&table->lock);
+
+	g_hash_table_remove(table->by_key, key);
+}
+
 void node_table_forget(struct node_table *table, uint64_t id, uint64_t lookups)
 {
 	LOCK_GUARD(&table->lock);
@@ -187,7 +194,9 @@ void node_table_forget(struct node_table *table, uint64_t id, uint64_t lookups)
 	node->lookups -= MIN(lookups, node->lookups);
 	if (node->lookups > 0)
 		return;
-	g_hash_table_remove(table->by_key, &node->key);
+	/* Another node may have taken its place (node_table_renew). */
+	if (g_hash_table_lookup(table->by_key, &node->key) == node)
+		g_hash_table_remove(table->by_key, &node->key);
 	g_hash_table_remove(table->by_id, &id);
 }
 

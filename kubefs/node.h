@@ -76,6 +76,11 @@ struct node *node_table_get(struct node_table *table, uint64_t id);
 struct node *node_table_enter(struct node_table *table, const struct node_key *key, GBytes *text);
 /* The node of that key if the kernel knows it, a reference, else NULL. Any thread. */
 struct node *node_table_find(struct node_table *table, const struct node_key *key);
+/*
+ * The next one who enters the key gets another node: the kernel believes that this one has moved
+ * to another name (RENAME of an object). Any thread.
+ */
+void node_table_renew(struct node_table *table, const struct node_key *key);
 void node_table_forget(struct node_table *table, uint64_t id, uint64_t lookups);
 
 /* References to all nodes for which match says TRUE; match is called under the table's lock. */

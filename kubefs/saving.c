@@ -179,7 +179,7 @@ static int reply_created(struct request *request, struct local *local)
 static int create_scratch(struct request *request, const char *directory, GError **error)
 {
 	struct filesystem *filesystem = request->filesystem;
-	struct local *local = local_create(&filesystem->usage, request->mode, LOCAL_FILE_MAX, 0);
+	struct local *local = local_create(&filesystem->usage, request->mode);
 	int r;
 
 	if (local == NULL)

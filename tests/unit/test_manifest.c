@@ -152,7 +152,9 @@ START_TEST (says_what_a_text_is) {
 END_TEST
 
 START_TEST (knows_objects_of_other_clusters) {
-	char *uids[] = {"u-3", "u-2", NULL};
+	char third[] = "u-3";
+	char second[] = "u-2";
+	char *uids[] = {third, second, NULL};
 	struct manifest_place place = there;
 	struct manifest *copy MANIFEST_CLEANUP = NULL;
 
