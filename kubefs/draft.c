@@ -49,6 +49,9 @@ void draft_free(struct draft *draft)
 		return;
 	place_finish(&draft->place);
 	process_unref(draft->writer);
+	process_unref(draft->rest_writer);
+	g_free(draft->refused_reason);
+	g_clear_pointer(&draft->refused_text, g_bytes_unref);
 	g_free(draft->uid);
 	commit_unref(draft->commit);
 	g_clear_pointer(&draft->sent, g_bytes_unref);
@@ -84,11 +87,48 @@ gboolean draft_is_dirty(struct draft *draft, uint64_t *ret_generation)
 	return draft->local->generation > draft->attempted && !draft->abandoned;
 }
 
+/* What was refused while another generation was under way. */
+static void keep_refused(struct draft *draft)
+{
+	g_autofree char *reason = NULL;
+	g_autoptr(GBytes) text = NULL;
+	int errnum;
+
+	pthread_mutex_lock(&draft->local->lock);
+	errnum = draft->refused_errnum;
+	reason = g_steal_pointer(&draft->refused_reason);
+	text = g_steal_pointer(&draft->refused_text);
+	if (draft->attempted < draft->refused) {
+		draft->attempted = draft->refused;
+		draft->errnum = errnum;
+	}
+	pthread_mutex_unlock(&draft->local->lock);
+	if (text != NULL && g_bytes_get_size(text) > 0)
+		rejection_keep(draft->filesystem, &draft->place, text, errnum, reason, NULL);
+}
+
+/* What nobody waits for is sent now. */
+static void save_rest(struct draft *draft)
+{
+	struct process *writer;
+	uint64_t rest;
+
+	pthread_mutex_lock(&draft->local->lock);
+	rest = draft->rest;
+	writer = g_steal_pointer(&draft->rest_writer);
+	draft->rest = 0;
+	pthread_mutex_unlock(&draft->local->lock);
+	if (rest != 0)
+		draft_save_rest(draft, writer, rest);
+	process_unref(writer);
+}
+
 /* Ends the save: whoever waits asks again. */
 static void wake(struct draft *draft)
 {
 	g_autoptr(GArray) waiters = NULL;
 
+	keep_refused(draft);
 	pthread_mutex_lock(&draft->local->lock);
 	waiters = g_steal_pointer(&draft->waiters);
 	draft->waiters = g_array_new(FALSE, FALSE, sizeof(struct draft_waiter));
@@ -100,6 +140,7 @@ static void wake(struct draft *draft)
 
 		waiter->wait(waiter->data);
 	}
+	save_rest(draft);
 	filesystem_saves(draft->filesystem, -1);
 }
 
@@ -322,6 +363,19 @@ int draft_save(struct draft *draft, struct process *writer, uint64_t generation,
 	return -EINPROGRESS;
 }
 
+void draft_save_rest(struct draft *draft, struct process *writer, uint64_t generation)
+{
+	pthread_mutex_lock(&draft->local->lock);
+	if (draft->attempted < generation) {
+		draft->rest = generation;
+		process_unref(draft->rest_writer);
+		draft->rest_writer = writer != NULL ? process_ref(writer) : NULL;
+	}
+	pthread_mutex_unlock(&draft->local->lock);
+	/* If something is under way, this does nothing, and what follows it does. */
+	draft_save(draft, writer, generation, NULL, NULL);
+}
+
 void draft_cancel(struct draft *draft)
 {
 	LOCK_GUARD(&draft->local->lock);
@@ -331,15 +385,29 @@ void draft_cancel(struct draft *draft)
 		commit_cancel(draft->commit);
 }
 
+/* What is under way would clear away what is kept now. Under the lock; takes over text. */
+static void refuse_later(struct draft *draft, int errnum, const char *reason, GBytes *text)
+{
+	draft->refused = draft->local->generation;
+	draft->refused_errnum = errnum;
+	g_free(draft->refused_reason);
+	draft->refused_reason = g_strdup(reason);
+	g_clear_pointer(&draft->refused_text, g_bytes_unref);
+	draft->refused_text = text;
+}
+
 void draft_refuse(struct draft *draft, uint64_t generation, int errnum, const char *reason)
 {
 	g_autoptr(GBytes) text = NULL;
 
 	pthread_mutex_lock(&draft->local->lock);
-	if (draft->attempted < generation && !draft->busy) {
+	if (draft->attempted < generation)
+		text = g_bytes_new(draft->local->content.data, draft->local->content.length);
+	if (text != NULL && draft->busy) {
+		refuse_later(draft, errnum, reason, g_steal_pointer(&text));
+	} else if (text != NULL) {
 		draft->attempted = draft->local->generation;
 		draft->errnum = errnum;
-		text = g_bytes_new(draft->local->content.data, draft->local->content.length);
 	}
 	pthread_mutex_unlock(&draft->local->lock);
 	if (text == NULL)
