@@ -54,6 +54,8 @@ static int find_named(struct filesystem *filesystem, const struct node *director
 
 	if (!layout_holds_files(directory))
 		return error_set(error, EPERM, "%s: cannot be removed or renamed", name);
+	if (directory->key.context->read_only)
+		return -EROFS;
 	ret->directory = place_directory(&directory->key);
 	if (overlay_find(filesystem->overlay, ret->directory, name, &entry)) {
 		ret->local = entry.local;
