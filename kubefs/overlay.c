@@ -220,23 +220,26 @@ gboolean overlay_remove(
 	return TRUE;
 }
 
-/* Under the lock. The path of the last one that had to go, or NULL. */
+/* Under the lock. The paths of those that had to go, or NULL. */
 static char *evict_rejected(struct overlay *overlay)
 {
-	char *path = NULL;
+	GString *paths = NULL;
 
 	while (overlay->rejected.length > OVERLAY_REJECTED_MAX ||
 		overlay->rejected_bytes > OVERLAY_REJECTED_BYTES_MAX) {
 		const struct address *oldest = g_queue_peek_head(&overlay->rejected);
 		struct directory *directory = find_directory(overlay, oldest->directory);
+		g_autofree char *path = place_path(&oldest->rejected->place);
 
-		g_free(path);
-		path = place_path(&oldest->rejected->place);
+		if (paths == NULL)
+			paths = g_string_new(path);
+		else
+			g_string_append_printf(paths, ", %s", path);
 		remove_slot(
 			overlay, directory, g_hash_table_lookup(directory->names, oldest->name));
 		drop_if_empty(overlay, directory);
 	}
-	return path;
+	return paths != NULL ? g_string_free(paths, FALSE) : NULL;
 }
 
 char *overlay_reject(

@@ -51,7 +51,7 @@ gboolean overlay_remove(struct overlay *overlay, const char *directory, const ch
 
 /*
  * Keeps the text, in place of an older one of that name; takes over rejected. When there are too
- * many, the oldest one goes: its path is returned (g_free), else NULL.
+ * many, the oldest ones go: their paths are returned (", " between them; g_free), else NULL.
  */
 char *overlay_reject(struct overlay *overlay, const char *directory, const char *name,
 	struct rejected *rejected);

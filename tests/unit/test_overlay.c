@@ -292,7 +292,9 @@ START_TEST (refused_texts_take_only_so_many_bytes) {
 		g_autofree char *evicted = NULL;
 
 		reject(&fixture, "d", "large", half, &evicted);
-		ck_assert_ptr_nonnull(evicted);
+		/* Of each the user is told. */
+		ck_assert_str_eq(evicted, "namespaces/default/configmaps/text-0.yaml, "
+					  "namespaces/default/configmaps/text-1.yaml");
 	}
 	for (guint i = 0; i < G_N_ELEMENTS(gone); i++)
 		expect(&fixture, "d", gone[i], NULL);
