@@ -10,14 +10,21 @@
 #define FIRST_LINE "# kubefs: not saved: "
 #define LAST_LINE "# kubefs: the text follows\n"
 #define SUFFIX ".rejected"
+#define CUT 200 /* bytes of a name that is too long with the suffix */
 
 char *rejection_locate(const struct place *place, char **ret_name)
 {
 	g_autofree char *name = NULL;
 	char *directory = place_directory_of(place, &name);
-	int length = (int)MIN(strlen(name), NAME_MAX - strlen(SUFFIX));
+	g_autofree char *checksum = NULL;
 
-	*ret_name = g_strdup_printf("%.*s" SUFFIX, length, name);
+	if (strlen(name) <= NAME_MAX - strlen(SUFFIX)) {
+		*ret_name = g_strconcat(name, SUFFIX, NULL);
+		return directory;
+	}
+	/* So that names that begin alike stay apart. */
+	checksum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, name, -1);
+	*ret_name = g_strdup_printf("%.*s~%.8s" SUFFIX, CUT, name, checksum);
 	return directory;
 }
 
@@ -51,19 +58,31 @@ static GBytes *compose(const struct place *place, GBytes *text, int errnum, cons
 	return g_string_free_to_bytes(whole);
 }
 
+static gboolean begins(const char *bytes, const char *end, const char *line)
+{
+	return (size_t)(end - bytes) >= strlen(line) && memcmp(bytes, line, strlen(line)) == 0;
+}
+
 GBytes *rejection_strip(GBytes *text)
 {
 	size_t length;
 	const char *bytes = g_bytes_get_data(text, &length);
-	const char *end;
+	const char *end = bytes + length;
+	const char *line = bytes;
 
-	if (length < strlen(FIRST_LINE) || memcmp(bytes, FIRST_LINE, strlen(FIRST_LINE)) != 0)
+	if (length == 0 || !begins(line, end, FIRST_LINE))
 		return g_bytes_ref(text);
-	end = memmem(bytes, length, LAST_LINE, strlen(LAST_LINE));
-	if (end == NULL)
+	/* No further than there are comments: what follows is the user's. */
+	while (line < end && *line == '#' && !begins(line, end, LAST_LINE)) {
+		line = memchr(line, '\n', (size_t)(end - line));
+		if (line == NULL)
+			return g_bytes_ref(text);
+		line++;
+	}
+	if (!begins(line, end, LAST_LINE))
 		return g_bytes_ref(text);
-	end += strlen(LAST_LINE);
-	return g_bytes_new_from_bytes(text, (size_t)(end - bytes), length - (size_t)(end - bytes));
+	line += strlen(LAST_LINE);
+	return g_bytes_new_from_bytes(text, (size_t)(line - bytes), (size_t)(end - line));
 }
 
 static void tell_listing(struct filesystem *filesystem, const struct place *place, const char *name)
@@ -113,23 +132,18 @@ void rejection_keep(struct filesystem *filesystem, const struct place *place, GB
 	evicted = overlay_reject(filesystem->overlay, directory, name, rejected);
 	if (evicted != NULL) {
 		g_autofree char *loss =
-			g_strdup_printf("%s: its refused text made room for newer ones", evicted);
+			g_strdup_printf("%s: the refused text made room for newer ones", evicted);
 
 		journal_add(filesystem->journal, 0, loss);
 	}
 	tell_listing(filesystem, place, name);
 }
 
-static gboolean is_of_text(struct filesystem *filesystem, const struct place *place, GBytes *text)
+static gboolean is_of_text(const struct rejected *rejected, GBytes *text)
 {
-	struct rejected *rejected = rejection_find(filesystem, place);
 	g_autoptr(GBytes) now = rejection_strip(text);
-	g_autoptr(GBytes) then = NULL;
+	g_autoptr(GBytes) then = rejection_strip(rejected->text);
 
-	if (rejected == NULL)
-		return FALSE;
-	then = rejection_strip(rejected->text);
-	rejected_unref(rejected);
 	return g_bytes_equal(now, then);
 }
 
@@ -138,11 +152,13 @@ void rejection_clear(
 {
 	g_autofree char *name = NULL;
 	g_autofree char *directory = rejection_locate(place, &name);
+	/* A scratch file of that name is somebody's own. */
+	struct rejected *rejected = rejection_find(filesystem, place);
 
-	if (unchanged && !is_of_text(filesystem, place, text))
-		return;
-	if (overlay_remove(filesystem->overlay, directory, name, NULL))
+	if (rejected != NULL && (!unchanged || is_of_text(rejected, text)) &&
+		overlay_remove(filesystem->overlay, directory, name, NULL))
 		tell_listing(filesystem, place, name);
+	rejected_unref(rejected);
 }
 
 struct rejected *rejection_find(struct filesystem *filesystem, const struct place *place)
