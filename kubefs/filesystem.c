@@ -70,6 +70,9 @@ void filesystem_drain(struct filesystem *filesystem, unsigned int milliseconds)
 	removals_flush(filesystem->removals);
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
 	deadline.tv_sec += milliseconds / 1000;
+	deadline.tv_nsec += milliseconds % 1000 * 1000000L;
+	deadline.tv_sec += deadline.tv_nsec / 1000000000;
+	deadline.tv_nsec %= 1000000000;
 	LOCK_GUARD(&filesystem->saves_lock);
 
 	while (filesystem->saves > 0 &&

@@ -144,59 +144,17 @@ static void on_time(void *data)
 	begin(data);
 }
 
-static gboolean is_closed(struct removals *removals)
+/* FALSE: the mount ends, and it is not hidden. */
+static gboolean hide(struct removals *removals, struct removal *removal, gboolean *ret_full)
 {
 	LOCK_GUARD(&removals->lock);
 
-	return removals->closed;
-}
-
-void removals_add(struct removals *removals, const struct place *place, struct snapshot *snapshot,
-	struct process *process)
-{
-	struct removal *removal;
-	guint64 timer;
-	gboolean full;
-
-	if (is_closed(removals))
-		return;
-	removal = g_new0(struct removal, 1);
-	removal->references = 2;
-	removal->removals = removals;
-	place_copy(&removal->place, place);
-	removal->snapshot = snapshot_ref(snapshot);
-	removal->process = process != NULL ? process_ref(process) : NULL;
-	pthread_mutex_lock(&removals->lock);
-	full = removals->all->len >= REMOVALS_MAX;
-	g_ptr_array_add(removals->all, removal);
+	if (removals->closed)
+		return FALSE;
+	*ret_full = removals->all->len >= REMOVALS_MAX;
+	g_ptr_array_add(removals->all, removal_ref(removal));
 	g_atomic_int_inc(&removals->count);
-	pthread_mutex_unlock(&removals->lock);
-	tell(removal);
-	if (full || process == NULL) {
-		begin(removal);
-		return;
-	}
-	removal_ref(removal);
-	timer = processes_after(
-		removals->filesystem->processes, process, REMOVAL_DELAY_MS, on_time, removal);
-	pthread_mutex_lock(&removals->lock);
-	removal->timer = timer;
-	pthread_mutex_unlock(&removals->lock);
-	removal_unref(removal);
-}
-
-/* A reference to the one of that object, or NULL; *ret_timer is its timer. */
-static struct removal *find(struct removals *removals, const struct place *place)
-{
-	LOCK_GUARD(&removals->lock);
-
-	for (guint i = 0; i < removals->all->len; i++) {
-		struct removal *removal = g_ptr_array_index(removals->all, i);
-
-		if (place_same_object(&removal->place, place))
-			return removal_ref(removal);
-	}
-	return NULL;
+	return TRUE;
 }
 
 /* Takes the timer back: TRUE when its reference is the caller's now. */
@@ -210,6 +168,64 @@ static gboolean stop_timer(struct removal *removal)
 	removal->timer = 0;
 	pthread_mutex_unlock(&removals->lock);
 	return timer != 0 && processes_forget(removals->filesystem->processes, timer);
+}
+
+/* Takes over a reference. */
+static void begin_later(struct removal *removal)
+{
+	struct removals *removals = removal->removals;
+	gboolean closed;
+	guint64 timer;
+
+	removal_ref(removal);
+	timer = processes_after(removals->filesystem->processes, removal->process, REMOVAL_DELAY_MS,
+		on_time, removal);
+	pthread_mutex_lock(&removals->lock);
+	removal->timer = timer;
+	closed = removals->closed;
+	pthread_mutex_unlock(&removals->lock);
+	/* removals_flush has not seen the timer. */
+	if (closed && stop_timer(removal)) {
+		drop(removal);
+		removal_unref(removal);
+	}
+	removal_unref(removal);
+}
+
+void removals_add(struct removals *removals, const struct place *place, struct snapshot *snapshot,
+	struct process *process)
+{
+	struct removal *removal = g_new0(struct removal, 1);
+	gboolean full;
+
+	removal->references = 1;
+	removal->removals = removals;
+	place_copy(&removal->place, place);
+	removal->snapshot = snapshot_ref(snapshot);
+	removal->process = process != NULL ? process_ref(process) : NULL;
+	if (!hide(removals, removal, &full)) {
+		removal_unref(removal);
+		return;
+	}
+	tell(removal);
+	if (full || process == NULL)
+		begin(removal);
+	else
+		begin_later(removal);
+}
+
+/* A reference to the one of that object, or NULL. */
+static struct removal *find(struct removals *removals, const struct place *place)
+{
+	LOCK_GUARD(&removals->lock);
+
+	for (guint i = 0; i < removals->all->len; i++) {
+		struct removal *removal = g_ptr_array_index(removals->all, i);
+
+		if (place_same_object(&removal->place, place))
+			return removal_ref(removal);
+	}
+	return NULL;
 }
 
 gboolean removals_take(
