@@ -245,11 +245,19 @@ void expect_file(struct write_fixture *fixture, const char *name, const char *pa
 
 void expect_error(struct write_fixture *fixture, const char *part)
 {
-	g_autoptr(GBytes) bytes = journal_text(fixture->filesystem->journal);
-	g_autofree char *text = g_strdup_printf(
-		"%.*s", (int)g_bytes_get_size(bytes), (const char *)g_bytes_get_data(bytes, NULL));
+	g_autofree char *text = NULL;
 
-	ck_assert_msg(strstr(text, part) != NULL, "no \"%s\" in %s", part, text);
+	for (int i = 0; i < FIXTURE_PATIENCE_MS; i++) {
+		g_autoptr(GBytes) bytes = journal_text(fixture->filesystem->journal);
+
+		g_free(text);
+		text = g_strdup_printf("%.*s", (int)g_bytes_get_size(bytes),
+			(const char *)g_bytes_get_data(bytes, NULL));
+		if (strstr(text, part) != NULL)
+			return;
+		g_usleep(1000);
+	}
+	ck_abort_msg("no \"%s\" in %s", part, text);
 }
 
 int unlink_name(struct write_fixture *fixture, pid_t pid, const char *name)

@@ -61,7 +61,7 @@ struct fuse_entry_param look_in(
 /* What any process finds there; NULL: nothing. part: of the text. */
 void expect_file(struct write_fixture *fixture, const char *name, const char *part);
 void expect_text(struct write_fixture *fixture, uint64_t id, const char *part);
-/* .kubefs/errors says that. */
+/* .kubefs/errors says that, at once or soon. */
 void expect_error(struct write_fixture *fixture, const char *part);
 
 int unlink_name(struct write_fixture *fixture, pid_t pid, const char *name);
