@@ -58,24 +58,24 @@ END_TEST
 /* What is listed; whether ConfigMaps of namespaces default and other, and of the cluster, are
  * below. */
 static const struct {
-	enum node_kind kind;
 	const char *namespace;
+	enum node_kind kind;
 	gboolean of_resource;
 	gboolean of_other;
 	gboolean is_above[3];
 } DIRECTORIES[] = {
-	{NODE_CONTEXT, NULL, FALSE, FALSE, {TRUE, TRUE, TRUE}},
-	{NODE_CONTEXT, NULL, FALSE, TRUE, {FALSE, FALSE, FALSE}},
-	{NODE_NAMESPACES, NULL, FALSE, FALSE, {TRUE, TRUE, FALSE}},
-	{NODE_CLUSTER, "", FALSE, FALSE, {FALSE, FALSE, TRUE}},
-	{NODE_NAMESPACE, "default", FALSE, FALSE, {TRUE, FALSE, FALSE}},
-	{NODE_NAMESPACE, "default", FALSE, TRUE, {FALSE, FALSE, FALSE}},
-	{NODE_RESOURCE, "default", TRUE, FALSE, {TRUE, FALSE, FALSE}},
-	{NODE_RESOURCE, "", TRUE, FALSE, {FALSE, FALSE, TRUE}},
-	{NODE_CHUNK, "other", TRUE, FALSE, {FALSE, TRUE, FALSE}},
+	{NULL, NODE_CONTEXT, FALSE, FALSE, {TRUE, TRUE, TRUE}},
+	{NULL, NODE_CONTEXT, FALSE, TRUE, {FALSE, FALSE, FALSE}},
+	{NULL, NODE_NAMESPACES, FALSE, FALSE, {TRUE, TRUE, FALSE}},
+	{"", NODE_CLUSTER, FALSE, FALSE, {FALSE, FALSE, TRUE}},
+	{"default", NODE_NAMESPACE, FALSE, FALSE, {TRUE, FALSE, FALSE}},
+	{"default", NODE_NAMESPACE, FALSE, TRUE, {FALSE, FALSE, FALSE}},
+	{"default", NODE_RESOURCE, TRUE, FALSE, {TRUE, FALSE, FALSE}},
+	{"", NODE_RESOURCE, TRUE, FALSE, {FALSE, FALSE, TRUE}},
+	{"other", NODE_CHUNK, TRUE, FALSE, {FALSE, TRUE, FALSE}},
 	/* These are no way to what is deleted. */
-	{NODE_VIEWS, "default", TRUE, FALSE, {FALSE, FALSE, FALSE}},
-	{NODE_CONTROL, NULL, FALSE, FALSE, {FALSE, FALSE, FALSE}},
+	{"default", NODE_VIEWS, TRUE, FALSE, {FALSE, FALSE, FALSE}},
+	{NULL, NODE_CONTROL, FALSE, FALSE, {FALSE, FALSE, FALSE}},
 };
 
 START_TEST (a_directory_is_above_what_is_in_it) {
