@@ -183,8 +183,13 @@ static void succeed(struct draft *draft, const struct commit_outcome *outcome)
 {
 	struct filesystem *filesystem = draft->filesystem;
 
-	lineages_remember(
-		filesystem->lineages, draft->writer, &draft->place, draft->sent, outcome->snapshot);
+	/* A dry run leaves nothing that a next save could be based on. */
+	if (!draft->place.context->dry_run) {
+		lineages_remember(filesystem->lineages, draft->writer, &draft->place, draft->sent,
+			outcome->snapshot);
+		/* What is saved next is an update of it. */
+		draft->exclusive = FALSE;
+	}
 	if (draft->place.kind == PLACE_SCALE)
 		scales_forget(filesystem->scales, &draft->place);
 	rejection_clear(filesystem, &draft->place, draft->sent, outcome->unchanged);
@@ -198,8 +203,8 @@ static void fail(struct draft *draft, const struct commit_outcome *outcome)
 
 	if (outcome->uncertain)
 		lineages_doubt(filesystem->lineages, draft->writer, &draft->place);
-	rejection_keep(filesystem, &draft->place, draft->sent, outcome->errnum, outcome->message,
-		outcome->reasons);
+	rejection_keep(filesystem, &draft->place, draft->sent, draft->writer, outcome->errnum,
+		outcome->message, outcome->reasons);
 }
 
 static void on_committed(void *data, const struct commit_outcome *outcome)
@@ -345,7 +350,8 @@ void draft_refuse(struct draft *draft, uint64_t generation, int errnum, const ch
 	if (text == NULL)
 		return;
 	if (g_bytes_get_size(text) > 0)
-		rejection_keep(draft->filesystem, &draft->place, text, errnum, reason, NULL);
+		rejection_keep(draft->filesystem, &draft->place, text, draft->writer, errnum,
+			reason, NULL);
 	leave_name(draft);
 }
 

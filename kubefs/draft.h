@@ -19,7 +19,7 @@ struct draft {
 	struct local *local; /* whose draft this is; borrowed */
 	struct place place; /* fixed */
 	char *uid; /* of the object that was opened, or NULL; fixed */
-	gboolean exclusive; /* made with O_EXCL: there must be no such object; fixed */
+	gboolean exclusive; /* made with O_EXCL: there must be no such object; until saved */
 	/*
 	 * Who waits for it holds the directory's lock in the kernel, so that nothing can be told
 	 * before the answer (RENAME); fixed before it is saved.

@@ -126,6 +126,11 @@ static int done(struct request *request)
 	return 0;
 }
 
+static gboolean is_read_only(const struct node *directory)
+{
+	return directory->key.context != NULL && directory->key.context->read_only;
+}
+
 /* UNLINK */
 
 static int unlink_overlay(struct request *request, struct named *named)
@@ -176,18 +181,16 @@ static int unlink_object(struct request *request, struct named *named, collectio
 	r = errand_look(work->errand, wait, data, NULL, error);
 	if (r < 0)
 		return r;
-	if (place->context->dry_run)
-		notifier_entry(filesystem->notifier, request->node->id, request->name);
-	else
-		removals_add(filesystem->removals, place, named->snapshot, work->process);
+	removals_add(filesystem->removals, place, named->snapshot, work->process);
 	return done(request);
 }
 
 int naming_unlink_run(struct request *request, collection_wait wait, void *data, GError **error)
 {
 	struct named named NAMED_CLEANUP = {0};
-	int r = find_named(
-		request->filesystem, request->node, request->name, wait, data, &named, error);
+	int r = is_read_only(request->node) ? -EROFS
+					    : find_named(request->filesystem, request->node,
+						      request->name, wait, data, &named, error);
 
 	if (r < 0)
 		return r;
@@ -305,13 +308,21 @@ static const struct place *saves_to(const struct named *to)
 	return to->is_place ? &to->place : NULL;
 }
 
+/* What the same process has just unlinked is not created, but updated, and not deleted (tar). */
+static gboolean is_to_be_created(struct request *request, const struct named *to)
+{
+	if (to->rejected != NULL || to->snapshot != NULL || to->place.kind != PLACE_OBJECT)
+		return FALSE;
+	return !removals_take(request->filesystem->removals, &to->place, work_of(request)->process);
+}
+
 static struct local *begin_save(
 	struct request *request, struct named *from, const struct named *to, GError **error)
 {
 	struct filesystem *filesystem = request->filesystem;
 	const struct place *place = saves_to(to);
 	g_autoptr(GBytes) text = text_of(from);
-	gboolean is_new = to->snapshot == NULL && to->rejected == NULL;
+	gboolean is_new = is_to_be_created(request, to);
 	size_t length;
 	const char *bytes = g_bytes_get_data(text, &length);
 	struct local *draft;
@@ -362,6 +373,17 @@ static int continue_save(
 	return r;
 }
 
+/* The program that renames is likely to remove its temporary file when that fails. */
+static void keep_text(struct request *request, const struct named *from, const struct named *to,
+	const GError *error)
+{
+	g_autoptr(GBytes) text = text_of(from);
+
+	if (from->rejected == NULL && g_bytes_get_size(text) > 0)
+		rejection_keep(request->filesystem, saves_to(to), text, work_of(request)->process,
+			error->code, error->message, NULL);
+}
+
 static int save_over(struct request *request, struct named *from, struct named *to,
 	collection_wait wait, void *data, GError **error)
 {
@@ -376,8 +398,14 @@ static int save_over(struct request *request, struct named *from, struct named *
 	}
 	work->from = from->local != NULL ? local_ref(from->local) : NULL;
 	work->draft = begin_save(request, from, to, error);
-	if (work->draft == NULL)
-		return -(*error)->code;
+	if (work->draft == NULL) {
+		int errnum = (*error)->code;
+
+		/* Which notes it, too. */
+		keep_text(request, from, to, *error);
+		g_clear_error(error);
+		return -errnum;
+	}
 	draft_is_dirty(work->draft->draft, &work->generation);
 	return continue_save(request, work, wait, data);
 }
@@ -442,6 +470,8 @@ int naming_rename_run(struct request *request, collection_wait wait, void *data,
 
 	if (work != NULL && work->draft != NULL)
 		return continue_save(request, work, wait, data);
+	if (is_read_only(request->node) || is_read_only(request->target))
+		return -EROFS;
 	r = find_named(filesystem, request->node, request->name, wait, data, &from, error);
 	if (r == 0)
 		r = find_named(

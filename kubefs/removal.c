@@ -132,6 +132,13 @@ static void begin(struct removal *removal)
 		removal_unref(removal);
 		return;
 	}
+	/* In a dry run it comes back by itself. */
+	if (place->context->dry_run) {
+		drop(removal);
+		tell(removal);
+		removal_unref(removal);
+		return;
+	}
 	removal->errand = errand_create(removals->filesystem);
 	errand_delete(
 		removal->errand, place->context->cache, place->resource, removal->snapshot, FALSE);

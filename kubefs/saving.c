@@ -132,8 +132,11 @@ static int begin_draft(struct request *request, GError **error)
 		error);
 	if (local == NULL)
 		return -ENOSPC;
-	directory = node->key.kind == NODE_REJECTED ? rejection_locate(&place, &name)
-						    : place_directory_of(&place, &name);
+	directory = place_directory_of(&place, &name);
+	if (node->key.kind == NODE_REJECTED) {
+		g_free(name);
+		name = g_strdup(node->key.rejected->name);
+	}
 	openings_begin(filesystem->openings, request->thread, directory, name, local);
 	local_unref(local);
 	/* The kernel looks the name up again and finds the draft. */
