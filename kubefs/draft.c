@@ -88,13 +88,23 @@ gboolean draft_is_dirty(struct draft *draft, uint64_t *ret_generation)
 static void wake(struct draft *draft)
 {
 	g_autoptr(GArray) waiters = NULL;
+	struct process *writer = NULL;
+	uint64_t generation;
+	gboolean again;
 
 	pthread_mutex_lock(&draft->local->lock);
 	waiters = g_steal_pointer(&draft->waiters);
 	draft->waiters = g_array_new(FALSE, FALSE, sizeof(struct draft_waiter));
 	draft->busy = FALSE;
 	draft->cancelled = FALSE;
+	again = draft->again;
+	draft->again = FALSE;
+	if (again && draft->writer != NULL)
+		writer = process_ref(draft->writer);
 	pthread_mutex_unlock(&draft->local->lock);
+	if (again && draft_is_dirty(draft, &generation))
+		draft_save(draft, writer, generation, NULL, NULL);
+	process_unref(writer);
 	for (guint i = 0; i < waiters->len; i++) {
 		struct draft_waiter *waiter = &g_array_index(waiters, struct draft_waiter, i);
 
@@ -187,6 +197,9 @@ static void succeed(struct draft *draft, const struct commit_outcome *outcome)
 	if (!draft->place.context->dry_run) {
 		lineages_remember(filesystem->lineages, draft->writer, &draft->place, draft->sent,
 			outcome->snapshot);
+		/* A later unlink by the same process is meant. */
+		if (!outcome->unchanged)
+			backups_forget(filesystem->backups, draft->writer, &draft->place);
 		/* What is saved next is an update of it. */
 		draft->exclusive = FALSE;
 	}
@@ -238,7 +251,8 @@ static char **find_elsewhere(struct filesystem *filesystem, const struct place *
 		struct context *context = g_ptr_array_index(filesystem->contexts, i);
 		struct snapshot *snapshot SNAPSHOT_CLEANUP = NULL;
 
-		if (context != place->context)
+		/* Two contexts may be of one cluster: then it is the object's own past. */
+		if (strcmp(cache_where(context->cache), cache_where(place->context->cache)) != 0)
 			snapshot = cache_peek(
 				context->cache, place->resource, place->namespace, place->name);
 		if (snapshot != NULL)
@@ -256,6 +270,8 @@ static void begin(struct draft *draft)
 	struct lineage lineage LINEAGE_CLEANUP = {0};
 	g_autoptr(GBytes) text = rejection_strip(draft->sent);
 	g_auto(GStrv) elsewhere = find_elsewhere(filesystem, place);
+	g_autoptr(GError) no_create = NULL;
+	g_autoptr(GError) no_update = NULL;
 	struct commit_request request = {
 		.resource = place->resource,
 		.namespace = place->namespace,
@@ -268,10 +284,16 @@ static void begin(struct draft *draft)
 		.exclusive = draft->exclusive,
 		.dry_run = place->context->dry_run,
 	};
+	GBytes *mine = g_bytes_ref(draft->sent);
 	struct commit *commit;
 	gboolean cancel;
 
 	lineages_find(filesystem->lineages, draft->writer, place, &lineage);
+	/* What was there when the file was opened may be another thing now. */
+	guard_check(filesystem->guard, place->context, place->resource, SOURCE_CREATE, &no_create);
+	guard_check(filesystem->guard, place->context, place->resource, SOURCE_UPDATE, &no_update);
+	request.no_create = no_create != NULL ? no_create->message : NULL;
+	request.no_update = no_update != NULL ? no_update->message : NULL;
 	request.lineage = lineage.text;
 	request.stored = lineage.stored;
 	request.uncertain = lineage.uncertain;
@@ -282,11 +304,12 @@ static void begin(struct draft *draft)
 	cancel = draft->cancelled;
 	if (cancel)
 		commit_cancel(commit);
-	if (draft->sent != NULL)
+	/* Else it is over already, and another one may be under way. */
+	if (draft->sent == mine)
 		draft->commit = g_steal_pointer(&commit);
 	pthread_mutex_unlock(&draft->local->lock);
-	/* It is over already. */
 	commit_unref(commit);
+	g_bytes_unref(mine);
 }
 
 int draft_save(struct draft *draft, struct process *writer, uint64_t generation,
@@ -301,7 +324,7 @@ int draft_save(struct draft *draft, struct process *writer, uint64_t generation,
 	spoiled = local->spoiled;
 	pthread_mutex_unlock(&local->lock);
 	if (spoiled != 0)
-		draft_refuse(draft, generation, spoiled,
+		draft_refuse(draft, writer, generation, spoiled,
 			"incomplete: something that was written had no room");
 	pthread_mutex_lock(&local->lock);
 	if (!draft->busy && (draft->attempted >= generation || draft->abandoned ||
@@ -313,6 +336,9 @@ int draft_save(struct draft *draft, struct process *writer, uint64_t generation,
 	}
 	if (wait != NULL)
 		g_array_append_val(draft->waiters, waiter);
+	/* Nobody will ask again (RELEASE). */
+	if (wait == NULL && draft->busy && draft->attempted < generation)
+		draft->again = TRUE;
 	if (!draft->busy) {
 		start = TRUE;
 		draft->busy = TRUE;
@@ -336,7 +362,8 @@ void draft_cancel(struct draft *draft)
 		commit_cancel(draft->commit);
 }
 
-void draft_refuse(struct draft *draft, uint64_t generation, int errnum, const char *reason)
+void draft_refuse(struct draft *draft, struct process *writer, uint64_t generation, int errnum,
+	const char *reason)
 {
 	g_autoptr(GBytes) text = NULL;
 

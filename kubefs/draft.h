@@ -29,6 +29,7 @@ struct draft {
 	uint64_t attempted; /* the generation that was sent last */
 	int errnum; /* its outcome */
 	gboolean busy; /* it is under way */
+	gboolean again; /* what was written meanwhile is to be saved next */
 	gboolean cancelled; /* the user gave up while it is */
 	struct commit *commit; /* NULL: not begun yet, or over */
 	struct process *writer; /* whose save it is; may be NULL */
@@ -77,7 +78,8 @@ int draft_save(struct draft *draft, struct process *writer, uint64_t generation,
 /* The user gave up waiting: what is not on the wire yet is not sent. */
 void draft_cancel(struct draft *draft);
 /* That generation is not sent, for that reason; its text is kept. */
-void draft_refuse(struct draft *draft, uint64_t generation, int errnum, const char *reason);
+void draft_refuse(struct draft *draft, struct process *writer, uint64_t generation, int errnum,
+	const char *reason);
 /* Its name is gone: what is not under way is not saved. */
 void draft_abandon(struct draft *draft);
 

@@ -373,6 +373,8 @@ static int resolve_views(struct question *question, GError **error)
 		views_have_preview(question->filesystem, directory, object))
 		found(question, NODE_VIEWS, directory->context, NULL, directory->resource,
 			LAYOUT_SOON);
+	/* Nobody tells when it comes to be. */
+	question->entry->entry_timeout = MIN(question->entry->entry_timeout, LAYOUT_SOON);
 	if (r < 0 || !question->entry->found)
 		return r;
 	g_clear_pointer(&question->entry->key.snapshot, snapshot_unref);

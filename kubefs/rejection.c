@@ -39,9 +39,9 @@ static GBytes *compose(const struct place *place, GBytes *text, int errnum, cons
 	g_autoptr(GDateTime) now = g_date_time_new_now_utc();
 	g_autofree char *stamp = g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ");
 	g_autofree char *name = NULL;
-	g_autofree char *directory = place_directory_of(place, &name);
 	const char *error = strerrorname_np(errnum);
 
+	g_free(place_directory_of(place, &name));
 	g_string_append_printf(whole, "%s at %s\n", error != NULL ? error : "error", stamp);
 	append_reason(whole, message);
 	for (guint i = 0; reasons != NULL && i < reasons->len; i++)
@@ -152,12 +152,26 @@ static guint find_free(struct filesystem *filesystem, const struct place *place)
 	return number;
 }
 
+/* The last number may be taken. */
+static void tell_loss(struct filesystem *filesystem, const struct place *place)
+{
+	struct rejected *there = find(filesystem, place, REJECTION_TEXTS - 1);
+	g_autofree char *path = place_path(place);
+	g_autofree char *text =
+		g_strdup_printf("%s: too many refused texts: one made room for a newer one", path);
+
+	if (there != NULL)
+		journal_add(filesystem->journal, 0, text);
+	rejected_unref(there);
+}
+
 /* What somebody else has typed is not lost to a newer text. */
 static void set_aside(
 	struct filesystem *filesystem, const struct place *place, const struct process *writer)
 {
 	struct rejected *there = find(filesystem, place, 0);
 	struct rejected *copy;
+	guint number;
 
 	if (there != NULL && !process_same(there->writer, writer)) {
 		copy = g_new0(struct rejected, 1);
@@ -168,7 +182,10 @@ static void set_aside(
 		copy->reason = g_strdup(there->reason);
 		copy->text = g_bytes_ref(there->text);
 		copy->inode = there->inode + 1;
-		put(filesystem, find_free(filesystem, place), copy);
+		number = find_free(filesystem, place);
+		if (number == REJECTION_TEXTS - 1)
+			tell_loss(filesystem, place);
+		put(filesystem, number, copy);
 	}
 	rejected_unref(there);
 }
@@ -201,9 +218,13 @@ static void clear(struct filesystem *filesystem, const struct place *place)
 	for (guint number = 0; number < REJECTION_TEXTS; number++) {
 		g_autofree char *name = NULL;
 		g_autofree char *directory = locate(place, number, &name);
+		struct rejected *there = find(filesystem, place, number);
 
-		if (overlay_remove(filesystem->overlay, directory, name, NULL))
+		/* A scratch file of that name is its user's; a long name may be cut short. */
+		if (there != NULL && place_same_object(&there->place, place) &&
+			overlay_remove(filesystem->overlay, directory, name, NULL))
 			tell_listing(filesystem, place, name);
+		rejected_unref(there);
 	}
 }
 

@@ -89,12 +89,16 @@ static void tell(struct removal *removal)
 static gboolean drop(struct removal *removal)
 {
 	struct removals *removals = removal->removals;
-	LOCK_GUARD(&removals->lock);
+	gboolean dropped;
 
-	if (!g_ptr_array_remove_fast(removals->all, removal))
-		return FALSE;
-	g_atomic_int_add(&removals->count, -1);
-	return TRUE;
+	pthread_mutex_lock(&removals->lock);
+	dropped = g_ptr_array_remove_fast(removals->all, removal);
+	if (dropped)
+		g_atomic_int_add(&removals->count, -1);
+	pthread_mutex_unlock(&removals->lock);
+	if (dropped)
+		filesystem_saves(removals->filesystem, -1);
+	return dropped;
 }
 
 /* The server has answered: the object is gone, or terminating, or is there again. */
@@ -158,15 +162,17 @@ static gboolean is_closed(struct removals *removals)
 	return removals->closed;
 }
 
-void removals_add(struct removals *removals, const struct place *place, struct snapshot *snapshot,
-	struct process *process)
+gboolean removals_add(struct removals *removals, const struct place *place,
+	struct snapshot *snapshot, struct process *process)
 {
 	struct removal *removal;
 	guint64 timer;
 	gboolean full;
 
 	if (is_closed(removals))
-		return;
+		return FALSE;
+	/* Until it is dropped: the mount does not end before. */
+	filesystem_saves(removals->filesystem, 1);
 	removal = g_new0(struct removal, 1);
 	removal->references = 2;
 	removal->removals = removals;
@@ -181,7 +187,7 @@ void removals_add(struct removals *removals, const struct place *place, struct s
 	tell(removal);
 	if (full || process == NULL) {
 		begin(removal);
-		return;
+		return TRUE;
 	}
 	removal_ref(removal);
 	timer = processes_after(
@@ -190,6 +196,7 @@ void removals_add(struct removals *removals, const struct place *place, struct s
 	removal->timer = timer;
 	pthread_mutex_unlock(&removals->lock);
 	removal_unref(removal);
+	return TRUE;
 }
 
 /* A reference to the one of that object, or NULL; *ret_timer is its timer. */
@@ -275,7 +282,10 @@ void removals_flush(struct removals *removals)
 	for (guint i = 0; i < all->len; i++) {
 		struct removal *removal = g_ptr_array_index(all, i);
 
+		/* A timer that has begun, or has not been set yet, finds that it is under way. */
 		if (stop_timer(removal))
 			begin(removal);
+		else
+			begin(removal_ref(removal));
 	}
 }
