@@ -66,13 +66,13 @@ static void drop(struct openings *openings, GList *link)
 	g_atomic_int_add(&openings->count, -1);
 }
 
-/* Under the lock. */
-static void drop_late(struct openings *openings, uint64_t now)
+/* Under the lock. Leaves no more than number. */
+static void drop_late(struct openings *openings, uint64_t now, guint number)
 {
 	while (openings->all.head != NULL) {
 		const struct opening *oldest = openings->all.head->data;
 
-		if (now - oldest->begun < OPENINGS_MS && openings->all.length < OPENINGS_MAX)
+		if (now - oldest->begun < OPENINGS_MS && openings->all.length <= number)
 			return;
 		drop(openings, openings->all.head);
 	}
@@ -89,11 +89,12 @@ void openings_begin(struct openings *openings, pid_t thread, const char *directo
 		.directory = g_strdup(directory),
 		.name = g_strdup(name),
 		.local = local_ref(local),
-		.begun = loop_now(),
 	};
 	LOCK_GUARD(&openings->lock);
 
-	drop_late(openings, opening->begun);
+	/* Under the lock, so that they stand in the order of their times. */
+	opening->begun = loop_now();
+	drop_late(openings, opening->begun, OPENINGS_MAX - 1);
 	g_queue_push_tail(&openings->all, opening);
 	g_atomic_int_inc(&openings->count);
 }
@@ -108,6 +109,7 @@ struct local *openings_find(
 		return NULL;
 	LOCK_GUARD(&openings->lock);
 
+	drop_late(openings, loop_now(), OPENINGS_MAX);
 	link = find(openings, thread);
 	opening = link != NULL ? link->data : NULL;
 	if (opening == NULL || loop_now() - opening->begun >= OPENINGS_MS ||

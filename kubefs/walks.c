@@ -8,6 +8,7 @@
 struct walk {
 	struct process *process;
 	struct context *context; /* NULL: above all of them */
+	gboolean of_namespaces; /* what belongs to the cluster is not below */
 	char *namespace; /* NULL: above all of them; "": the cluster's */
 	struct resource *resource; /* NULL: above all of them */
 	uint64_t time;
@@ -60,7 +61,6 @@ static void drop_old(struct walks *walks, uint64_t now)
 void walks_note(struct walks *walks, struct process *process, const struct node *directory)
 {
 	const struct node_key *key = &directory->key;
-	uint64_t now = loop_now();
 	struct walk *walk;
 
 	if (process == NULL || key->kind > NODE_CHUNK)
@@ -68,18 +68,22 @@ void walks_note(struct walks *walks, struct process *process, const struct node 
 	walk = g_new0(struct walk, 1);
 	walk->process = process_ref(process);
 	walk->context = key->context;
+	walk->of_namespaces = key->kind == NODE_NAMESPACES;
 	walk->namespace = g_strdup(key->namespace);
 	walk->resource = key->resource != NULL ? resource_ref(key->resource) : NULL;
-	walk->time = now;
 	LOCK_GUARD(&walks->lock);
 
-	drop_old(walks, now);
+	/* Under the lock, so that they stand in the order of their times. */
+	walk->time = loop_now();
+	drop_old(walks, walk->time);
 	g_queue_push_tail(&walks->all, walk);
 }
 
 static gboolean is_above(const struct walk *walk, const struct place *place)
 {
 	if (walk->context != NULL && walk->context != place->context)
+		return FALSE;
+	if (walk->of_namespaces && place->namespace[0] == '\0')
 		return FALSE;
 	if (walk->namespace != NULL && strcmp(walk->namespace, place->namespace) != 0)
 		return FALSE;

@@ -242,6 +242,72 @@ START_TEST (selects_references) {
 }
 END_TEST
 
+START_TEST (a_renewed_key_gets_another_node) {
+	struct fixture fixture;
+	struct node_key key;
+	uint64_t old;
+	uint64_t new;
+
+	setup(&fixture);
+	key = directory(&fixture, "default");
+	/* Of what the kernel does not know there is nothing to renew. */
+	node_table_renew(fixture.table, &key);
+	old = enter(&fixture, &key);
+	node_table_renew(fixture.table, &key);
+	ck_assert(has(&fixture, old));
+	ck_assert_ptr_null(node_table_find(fixture.table, &key));
+	new = enter(&fixture, &key);
+	ck_assert_uint_ne(new, old);
+	ck_assert_uint_eq(enter(&fixture, &key), new);
+	/* Both are told of: the kernel holds both. */
+	{
+		g_autoptr(GPtrArray) both = NULL;
+
+		both = node_table_select(fixture.table, is_in, "default");
+		ck_assert_uint_eq(both->len, 2);
+	}
+	if (_i == 0) {
+		/* The old one goes and leaves the key to the new one. */
+		node_table_forget(fixture.table, old, 1);
+		ck_assert(!has(&fixture, old));
+		ck_assert_uint_eq(enter(&fixture, &key), new);
+		node_table_forget(fixture.table, new, 3);
+		ck_assert(!has(&fixture, new));
+	} else {
+		/* The new one goes first; the old one does not come back. */
+		node_table_forget(fixture.table, new, 2);
+		ck_assert(!has(&fixture, new));
+		ck_assert(has(&fixture, old));
+		ck_assert_ptr_null(node_table_find(fixture.table, &key));
+		ck_assert_uint_ne(enter(&fixture, &key), old);
+		node_table_forget(fixture.table, old, 1);
+		ck_assert(!has(&fixture, old));
+	}
+	finish(&fixture);
+}
+END_TEST
+
+START_TEST (a_key_can_be_renewed_again) {
+	struct fixture fixture;
+	struct node_key key;
+	uint64_t ids[3];
+
+	setup(&fixture);
+	key = directory(&fixture, "default");
+	for (guint i = 0; i < G_N_ELEMENTS(ids); i++) {
+		ids[i] = enter(&fixture, &key);
+		node_table_renew(fixture.table, &key);
+	}
+	for (guint i = 0; i < G_N_ELEMENTS(ids); i++)
+		ck_assert(has(&fixture, ids[i]));
+	for (guint i = 0; i < G_N_ELEMENTS(ids); i++) {
+		node_table_forget(fixture.table, ids[i], 1);
+		ck_assert(!has(&fixture, ids[i]));
+	}
+	finish(&fixture);
+}
+END_TEST
+
 #define THREADS 4
 
 static void *enter_and_forget(void *data)
@@ -290,6 +356,8 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, each_part_of_a_key_counts);
 	tcase_add_test(tcase, keeps_the_text_of_the_first);
 	tcase_add_test(tcase, selects_references);
+	tcase_add_loop_test(tcase, a_renewed_key_gets_another_node, 0, 2);
+	tcase_add_test(tcase, a_key_can_be_renewed_again);
 	tcase_add_test(tcase, works_on_several_threads);
 }
 

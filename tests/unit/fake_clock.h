@@ -1,0 +1,9 @@
+/*
+ * Lets time pass for what asks loop_now (client/loop.h) how late it is; timers go by the real one.
+ * For programs that are linked with --wrap=loop_now.
+ */
+#pragma once
+
+#include <stdint.h>
+
+void fake_clock_pass(uint64_t milliseconds);
