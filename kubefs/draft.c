@@ -49,6 +49,10 @@ void draft_free(struct draft *draft)
 		return;
 	place_finish(&draft->place);
 	process_unref(draft->writer);
+	process_unref(draft->rest_writer);
+	process_unref(draft->refused_writer);
+	g_free(draft->refused_reason);
+	g_clear_pointer(&draft->refused_text, g_bytes_unref);
 	g_free(draft->uid);
 	commit_unref(draft->commit);
 	g_clear_pointer(&draft->sent, g_bytes_unref);
@@ -84,32 +88,64 @@ gboolean draft_is_dirty(struct draft *draft, uint64_t *ret_generation)
 	return draft->local->generation > draft->attempted && !draft->abandoned;
 }
 
+/* What was refused while another generation was under way. */
+static void keep_refused(struct draft *draft)
+{
+	g_autofree char *reason = NULL;
+	g_autoptr(GBytes) text = NULL;
+	struct process *writer;
+	int errnum;
+
+	pthread_mutex_lock(&draft->local->lock);
+	errnum = draft->refused_errnum;
+	writer = g_steal_pointer(&draft->refused_writer);
+	reason = g_steal_pointer(&draft->refused_reason);
+	text = g_steal_pointer(&draft->refused_text);
+	if (draft->attempted < draft->refused) {
+		draft->attempted = draft->refused;
+		draft->errnum = errnum;
+	}
+	pthread_mutex_unlock(&draft->local->lock);
+	if (text != NULL && g_bytes_get_size(text) > 0)
+		rejection_keep(
+			draft->filesystem, &draft->place, text, writer, errnum, reason, NULL);
+	process_unref(writer);
+}
+
+/* What nobody waits for is sent now. */
+static void save_rest(struct draft *draft)
+{
+	struct process *writer;
+	uint64_t rest;
+
+	pthread_mutex_lock(&draft->local->lock);
+	rest = draft->rest;
+	writer = g_steal_pointer(&draft->rest_writer);
+	draft->rest = 0;
+	pthread_mutex_unlock(&draft->local->lock);
+	if (rest != 0)
+		draft_save_rest(draft, writer, rest);
+	process_unref(writer);
+}
+
 /* Ends the save: whoever waits asks again. */
 static void wake(struct draft *draft)
 {
 	g_autoptr(GArray) waiters = NULL;
-	struct process *writer = NULL;
-	uint64_t generation;
-	gboolean again;
 
+	keep_refused(draft);
 	pthread_mutex_lock(&draft->local->lock);
 	waiters = g_steal_pointer(&draft->waiters);
 	draft->waiters = g_array_new(FALSE, FALSE, sizeof(struct draft_waiter));
 	draft->busy = FALSE;
 	draft->cancelled = FALSE;
-	again = draft->again;
-	draft->again = FALSE;
-	if (again && draft->writer != NULL)
-		writer = process_ref(draft->writer);
 	pthread_mutex_unlock(&draft->local->lock);
-	if (again && draft_is_dirty(draft, &generation))
-		draft_save(draft, writer, generation, NULL, NULL);
-	process_unref(writer);
 	for (guint i = 0; i < waiters->len; i++) {
 		struct draft_waiter *waiter = &g_array_index(waiters, struct draft_waiter, i);
 
 		waiter->wait(waiter->data);
 	}
+	save_rest(draft);
 	filesystem_saves(draft->filesystem, -1);
 }
 
@@ -336,9 +372,6 @@ int draft_save(struct draft *draft, struct process *writer, uint64_t generation,
 	}
 	if (wait != NULL)
 		g_array_append_val(draft->waiters, waiter);
-	/* Nobody will ask again (RELEASE). */
-	if (wait == NULL && draft->busy && draft->attempted < generation)
-		draft->again = TRUE;
 	if (!draft->busy) {
 		start = TRUE;
 		draft->busy = TRUE;
@@ -353,6 +386,19 @@ int draft_save(struct draft *draft, struct process *writer, uint64_t generation,
 	return -EINPROGRESS;
 }
 
+void draft_save_rest(struct draft *draft, struct process *writer, uint64_t generation)
+{
+	pthread_mutex_lock(&draft->local->lock);
+	if (draft->attempted < generation) {
+		draft->rest = generation;
+		process_unref(draft->rest_writer);
+		draft->rest_writer = writer != NULL ? process_ref(writer) : NULL;
+	}
+	pthread_mutex_unlock(&draft->local->lock);
+	/* If something is under way, this does nothing, and what follows it does. */
+	draft_save(draft, writer, generation, NULL, NULL);
+}
+
 void draft_cancel(struct draft *draft)
 {
 	LOCK_GUARD(&draft->local->lock);
@@ -362,16 +408,33 @@ void draft_cancel(struct draft *draft)
 		commit_cancel(draft->commit);
 }
 
+/* What is under way would clear away what is kept now. Under the lock; takes over text. */
+static void refuse_later(
+	struct draft *draft, struct process *writer, int errnum, const char *reason, GBytes *text)
+{
+	draft->refused = draft->local->generation;
+	draft->refused_errnum = errnum;
+	process_unref(draft->refused_writer);
+	draft->refused_writer = writer != NULL ? process_ref(writer) : NULL;
+	g_free(draft->refused_reason);
+	draft->refused_reason = g_strdup(reason);
+	g_clear_pointer(&draft->refused_text, g_bytes_unref);
+	draft->refused_text = text;
+}
+
 void draft_refuse(struct draft *draft, struct process *writer, uint64_t generation, int errnum,
 	const char *reason)
 {
 	g_autoptr(GBytes) text = NULL;
 
 	pthread_mutex_lock(&draft->local->lock);
-	if (draft->attempted < generation && !draft->busy) {
+	if (draft->attempted < generation)
+		text = g_bytes_new(draft->local->content.data, draft->local->content.length);
+	if (text != NULL && draft->busy) {
+		refuse_later(draft, writer, errnum, reason, g_steal_pointer(&text));
+	} else if (text != NULL) {
 		draft->attempted = draft->local->generation;
 		draft->errnum = errnum;
-		text = g_bytes_new(draft->local->content.data, draft->local->content.length);
 	}
 	pthread_mutex_unlock(&draft->local->lock);
 	if (text == NULL)

@@ -29,7 +29,6 @@ struct draft {
 	uint64_t attempted; /* the generation that was sent last */
 	int errnum; /* its outcome */
 	gboolean busy; /* it is under way */
-	gboolean again; /* what was written meanwhile is to be saved next */
 	gboolean cancelled; /* the user gave up while it is */
 	struct commit *commit; /* NULL: not begun yet, or over */
 	struct process *writer; /* whose save it is; may be NULL */
@@ -37,6 +36,14 @@ struct draft {
 	GArray *waiters; /* of struct draft_waiter */
 	gboolean settled; /* the kernel has been told, or was given up on */
 	uint64_t timer; /* that gives up on it */
+	/* What is to be done when that is over: a generation to send, a text to keep. */
+	uint64_t rest;
+	struct process *rest_writer; /* may be NULL */
+	uint64_t refused; /* a generation, 0: none */
+	struct process *refused_writer; /* may be NULL */
+	int refused_errnum;
+	char *refused_reason;
+	GBytes *refused_text;
 	gboolean abandoned; /* its name was removed: nothing of it is saved any more */
 	guint handles; /* open for writing */
 	/* Threads that wrote lately: to tell a killed writer from one that had only inherited it.
@@ -75,6 +82,8 @@ gboolean draft_is_dirty(struct draft *draft, uint64_t *ret_generation);
  */
 int draft_save(struct draft *draft, struct process *writer, uint64_t generation,
 	collection_wait wait, void *data);
+/* The same, and nobody waits: if an older one is under way, it follows. */
+void draft_save_rest(struct draft *draft, struct process *writer, uint64_t generation);
 /* The user gave up waiting: what is not on the wire yet is not sent. */
 void draft_cancel(struct draft *draft);
 /* That generation is not sent, for that reason; its text is kept. */

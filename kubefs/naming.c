@@ -56,6 +56,8 @@ static int find_named(struct filesystem *filesystem, const struct node *director
 
 	if (!layout_holds_files(directory))
 		return error_set(error, EPERM, "%s: cannot be removed or renamed", name);
+	if (directory->key.context->read_only)
+		return -EROFS;
 	ret->directory = place_directory(&directory->key);
 	if (overlay_find(filesystem->overlay, ret->directory, name, &entry)) {
 		ret->local = entry.local;
@@ -136,11 +138,6 @@ static int done(struct request *request)
 	return 0;
 }
 
-static gboolean is_read_only(const struct node *directory)
-{
-	return directory->key.context != NULL && directory->key.context->read_only;
-}
-
 /* UNLINK */
 
 static int unlink_overlay(struct request *request, struct named *named)
@@ -205,9 +202,8 @@ static int unlink_object(struct request *request, struct named *named, collectio
 int naming_unlink_run(struct request *request, collection_wait wait, void *data, GError **error)
 {
 	struct named named NAMED_CLEANUP = {0};
-	int r = is_read_only(request->node) ? -EROFS
-					    : find_named(request->filesystem, request->node,
-						      request->name, wait, data, &named, error);
+	int r = find_named(
+		request->filesystem, request->node, request->name, wait, data, &named, error);
 
 	if (r < 0)
 		return r;
@@ -506,8 +502,6 @@ int naming_rename_run(struct request *request, collection_wait wait, void *data,
 
 	if (work != NULL && work->draft != NULL)
 		return continue_save(request, work, wait, data);
-	if (is_read_only(request->node) || is_read_only(request->target))
-		return -EROFS;
 	r = find_named(filesystem, request->node, request->name, wait, data, &from, error);
 	if (r == 0)
 		r = find_named(

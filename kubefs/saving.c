@@ -517,7 +517,7 @@ static void save_rest(struct filesystem *filesystem, struct handle *handle)
 	if (!draft_is_dirty(draft, &generation))
 		return;
 	if (local_length(handle->local) > 0) {
-		draft_save(draft, handle->process, generation, NULL, NULL);
+		draft_save_rest(draft, handle->process, generation);
 	} else {
 		g_autofree char *path = place_path(&draft->place);
 		g_autofree char *text = g_strdup_printf(
