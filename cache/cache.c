@@ -86,9 +86,9 @@ static void on_problem(void *data, const char *text)
 /* What the server wants to be known (KEP-1693: deprecations and the like). */
 static void on_warning(void *data, const char *text)
 {
-	g_autofree char *line = g_strconcat("warning: ", text, NULL);
+	struct cache *cache = data;
 
-	on_problem(data, line);
+	cache->options.handlers->problem(cache->options.data, cache, text);
 }
 
 static const struct collection_handlers collection_handlers = {

@@ -26,6 +26,8 @@ static void free_request(struct commit *commit)
 	g_free(commit->name);
 	g_free(commit->uid);
 	g_strfreev(commit->elsewhere);
+	g_free(commit->no_create);
+	g_free(commit->no_update);
 	unref_bytes(commit->text);
 	unref_bytes(commit->lineage);
 	snapshot_unref(commit->stored);
@@ -381,6 +383,8 @@ struct commit *commit_save(
 	commit->text = g_bytes_ref(request->text);
 	commit->json = request->json;
 	commit->uid = g_strdup(request->uid);
+	commit->no_create = g_strdup(request->no_create);
+	commit->no_update = g_strdup(request->no_update);
 	commit->elsewhere = g_strdupv((char **)request->elsewhere);
 	commit->lineage = request->lineage != NULL ? g_bytes_ref(request->lineage) : NULL;
 	commit->stored = request->stored != NULL ? snapshot_ref(request->stored) : NULL;

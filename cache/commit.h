@@ -58,6 +58,9 @@ struct commit_request {
 	struct snapshot *stored;
 	/* The writer's last save of this object may have arrived without our knowing. */
 	gboolean uncertain;
+	/* Why nothing may be created, or updated, through this mount; NULL: it may. */
+	const char *no_create;
+	const char *no_update;
 	gboolean exclusive; /* O_EXCL: EEXIST when there is an object */
 	gboolean dry_run; /* nothing is stored and the cache shows nothing of it */
 };

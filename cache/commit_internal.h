@@ -63,6 +63,8 @@ struct commit {
 	char *name;
 	char *uid; /* of what the writer opened, or NULL */
 	char **elsewhere; /* or NULL */
+	char *no_create;
+	char *no_update;
 	GBytes *text;
 	GBytes *lineage;
 	struct snapshot *stored;

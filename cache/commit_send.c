@@ -117,8 +117,10 @@ static void put(struct commit *commit, struct document *document, struct documen
 	g_autoptr(GBytes) body = NULL;
 
 	commit->sent = root;
-	if (commit_set_version(document, root, commit->there->version, &error) < 0 ||
-		commit_body(root, &body, &error) < 0)
+	if (commit->no_update != NULL)
+		commit_fail(commit, EACCES, "%s", commit->no_update);
+	else if (commit_set_version(document, root, commit->there->version, &error) < 0 ||
+		 commit_body(root, &body, &error) < 0)
 		commit_fail_error(commit, error);
 	else
 		commit_change(commit, SOURCE_UPDATE, body, NULL, on_updated);
@@ -182,7 +184,9 @@ void commit_create(struct commit *commit)
 	g_autoptr(GBytes) body = NULL;
 
 	commit->mine = commit->sent = commit->manifest->root;
-	if (commit->tries >= COMMIT_TRIES_MAX)
+	if (commit->no_create != NULL)
+		commit_fail(commit, EACCES, "%s", commit->no_create);
+	else if (commit->tries >= COMMIT_TRIES_MAX)
 		commit_fail(commit, EIO, "%s",
 			commit->doubted != NULL ? commit->doubted : "the server did not answer");
 	else if (commit_body(commit->sent, &body, &error) < 0)

@@ -60,6 +60,24 @@ void backups_add(struct backups *backups, struct process *process, const struct 
 		backup_free(g_queue_pop_tail(&backups->all));
 }
 
+void backups_forget(
+	struct backups *backups, const struct process *process, const struct place *place)
+{
+	LOCK_GUARD(&backups->lock);
+	GList *next;
+
+	for (GList *link = backups->all.head; link != NULL; link = next) {
+		struct backup *backup = link->data;
+
+		next = link->next;
+		if (!process_same(backup->process, process) ||
+			!place_same_object(&backup->place, place))
+			continue;
+		backup_free(backup);
+		g_queue_delete_link(&backups->all, link);
+	}
+}
+
 gboolean backups_find(struct backups *backups, const struct process *process,
 	const struct place *place, char **ret_directory, char **ret_name)
 {

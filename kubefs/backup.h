@@ -19,6 +19,9 @@ void backups_destroy(struct backups *backups); /* NULL is fine */
 /* The process has moved the file of place to that name; process may be NULL: nothing is noted. */
 void backups_add(struct backups *backups, struct process *process, const struct place *place,
 	const char *directory, const char *name);
+/* The process has saved: what it moved aside before has served its turn. */
+void backups_forget(
+	struct backups *backups, const struct process *process, const struct place *place);
 /* The directory and name of the process's backup of place, both g_free's; FALSE: it has none. */
 gboolean backups_find(struct backups *backups, const struct process *process,
 	const struct place *place, char **ret_directory, char **ret_name);

@@ -9,11 +9,14 @@
 #include "kubefs/filesystem.h"
 #include "kubefs/lookup.h"
 
-gboolean directories_interrupt(struct request *request)
+gboolean directories_interrupt(struct request *request, gboolean timed_out)
 {
-	if (request->state == NULL)
+	struct errand *errand = g_atomic_pointer_get(&request->state);
+
+	if (errand == NULL)
 		return FALSE;
-	errand_cancel(request->state);
+	if (timed_out || process_is_given_up(request->thread))
+		errand_cancel(errand);
 	return TRUE;
 }
 
@@ -69,8 +72,8 @@ static void begin_make(struct request *request, struct resource *resource, const
 	g_autoptr(GBytes) text = g_bytes_new(manifest, strlen(manifest));
 	struct errand *errand = errand_create(request->filesystem);
 
-	request->state = errand;
 	request->state_free = errand_unref;
+	g_atomic_pointer_set(&request->state, errand);
 	errand_save(errand, context->cache,
 		&(struct commit_request){
 			.resource = resource,
@@ -135,8 +138,8 @@ static int begin_remove(struct request *request, struct resource *resource, cons
 	if (r < 0)
 		return r;
 	errand = errand_create(request->filesystem);
-	request->state = errand;
 	request->state_free = errand_unref;
+	g_atomic_pointer_set(&request->state, errand);
 	errand_delete(errand, context->cache, resource, snapshot, context->dry_run);
 	return 0;
 }

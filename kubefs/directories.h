@@ -11,4 +11,4 @@ int directories_make_run(struct request *request, collection_wait wait, void *da
 int directories_remove_run(
 	struct request *request, collection_wait wait, void *data, GError **error);
 /* request.interrupt for both. */
-gboolean directories_interrupt(struct request *request);
+gboolean directories_interrupt(struct request *request, gboolean timed_out);

@@ -50,6 +50,7 @@ void draft_free(struct draft *draft)
 	place_finish(&draft->place);
 	process_unref(draft->writer);
 	process_unref(draft->rest_writer);
+	process_unref(draft->refused_writer);
 	g_free(draft->refused_reason);
 	g_clear_pointer(&draft->refused_text, g_bytes_unref);
 	g_free(draft->uid);
@@ -92,10 +93,12 @@ static void keep_refused(struct draft *draft)
 {
 	g_autofree char *reason = NULL;
 	g_autoptr(GBytes) text = NULL;
+	struct process *writer;
 	int errnum;
 
 	pthread_mutex_lock(&draft->local->lock);
 	errnum = draft->refused_errnum;
+	writer = g_steal_pointer(&draft->refused_writer);
 	reason = g_steal_pointer(&draft->refused_reason);
 	text = g_steal_pointer(&draft->refused_text);
 	if (draft->attempted < draft->refused) {
@@ -104,7 +107,9 @@ static void keep_refused(struct draft *draft)
 	}
 	pthread_mutex_unlock(&draft->local->lock);
 	if (text != NULL && g_bytes_get_size(text) > 0)
-		rejection_keep(draft->filesystem, &draft->place, text, errnum, reason, NULL);
+		rejection_keep(
+			draft->filesystem, &draft->place, text, writer, errnum, reason, NULL);
+	process_unref(writer);
 }
 
 /* What nobody waits for is sent now. */
@@ -224,8 +229,16 @@ static void succeed(struct draft *draft, const struct commit_outcome *outcome)
 {
 	struct filesystem *filesystem = draft->filesystem;
 
-	lineages_remember(
-		filesystem->lineages, draft->writer, &draft->place, draft->sent, outcome->snapshot);
+	/* A dry run leaves nothing that a next save could be based on. */
+	if (!draft->place.context->dry_run) {
+		lineages_remember(filesystem->lineages, draft->writer, &draft->place, draft->sent,
+			outcome->snapshot);
+		/* A later unlink by the same process is meant. */
+		if (!outcome->unchanged)
+			backups_forget(filesystem->backups, draft->writer, &draft->place);
+		/* What is saved next is an update of it. */
+		draft->exclusive = FALSE;
+	}
 	if (draft->place.kind == PLACE_SCALE)
 		scales_forget(filesystem->scales, &draft->place);
 	rejection_clear(filesystem, &draft->place, draft->sent, outcome->unchanged);
@@ -239,8 +252,8 @@ static void fail(struct draft *draft, const struct commit_outcome *outcome)
 
 	if (outcome->uncertain)
 		lineages_doubt(filesystem->lineages, draft->writer, &draft->place);
-	rejection_keep(filesystem, &draft->place, draft->sent, outcome->errnum, outcome->message,
-		outcome->reasons);
+	rejection_keep(filesystem, &draft->place, draft->sent, draft->writer, outcome->errnum,
+		outcome->message, outcome->reasons);
 }
 
 static void on_committed(void *data, const struct commit_outcome *outcome)
@@ -274,7 +287,8 @@ static char **find_elsewhere(struct filesystem *filesystem, const struct place *
 		struct context *context = g_ptr_array_index(filesystem->contexts, i);
 		struct snapshot *snapshot SNAPSHOT_CLEANUP = NULL;
 
-		if (context != place->context)
+		/* Two contexts may be of one cluster: then it is the object's own past. */
+		if (strcmp(cache_where(context->cache), cache_where(place->context->cache)) != 0)
 			snapshot = cache_peek(
 				context->cache, place->resource, place->namespace, place->name);
 		if (snapshot != NULL)
@@ -292,6 +306,8 @@ static void begin(struct draft *draft)
 	struct lineage lineage LINEAGE_CLEANUP = {0};
 	g_autoptr(GBytes) text = rejection_strip(draft->sent);
 	g_auto(GStrv) elsewhere = find_elsewhere(filesystem, place);
+	g_autoptr(GError) no_create = NULL;
+	g_autoptr(GError) no_update = NULL;
 	struct commit_request request = {
 		.resource = place->resource,
 		.namespace = place->namespace,
@@ -304,10 +320,16 @@ static void begin(struct draft *draft)
 		.exclusive = draft->exclusive,
 		.dry_run = place->context->dry_run,
 	};
+	GBytes *mine = g_bytes_ref(draft->sent);
 	struct commit *commit;
 	gboolean cancel;
 
 	lineages_find(filesystem->lineages, draft->writer, place, &lineage);
+	/* What was there when the file was opened may be another thing now. */
+	guard_check(filesystem->guard, place->context, place->resource, SOURCE_CREATE, &no_create);
+	guard_check(filesystem->guard, place->context, place->resource, SOURCE_UPDATE, &no_update);
+	request.no_create = no_create != NULL ? no_create->message : NULL;
+	request.no_update = no_update != NULL ? no_update->message : NULL;
 	request.lineage = lineage.text;
 	request.stored = lineage.stored;
 	request.uncertain = lineage.uncertain;
@@ -318,11 +340,12 @@ static void begin(struct draft *draft)
 	cancel = draft->cancelled;
 	if (cancel)
 		commit_cancel(commit);
-	if (draft->sent != NULL)
+	/* Else it is over already, and another one may be under way. */
+	if (draft->sent == mine)
 		draft->commit = g_steal_pointer(&commit);
 	pthread_mutex_unlock(&draft->local->lock);
-	/* It is over already. */
 	commit_unref(commit);
+	g_bytes_unref(mine);
 }
 
 int draft_save(struct draft *draft, struct process *writer, uint64_t generation,
@@ -337,7 +360,7 @@ int draft_save(struct draft *draft, struct process *writer, uint64_t generation,
 	spoiled = local->spoiled;
 	pthread_mutex_unlock(&local->lock);
 	if (spoiled != 0)
-		draft_refuse(draft, generation, spoiled,
+		draft_refuse(draft, writer, generation, spoiled,
 			"incomplete: something that was written had no room");
 	pthread_mutex_lock(&local->lock);
 	if (!draft->busy && (draft->attempted >= generation || draft->abandoned ||
@@ -386,17 +409,21 @@ void draft_cancel(struct draft *draft)
 }
 
 /* What is under way would clear away what is kept now. Under the lock; takes over text. */
-static void refuse_later(struct draft *draft, int errnum, const char *reason, GBytes *text)
+static void refuse_later(
+	struct draft *draft, struct process *writer, int errnum, const char *reason, GBytes *text)
 {
 	draft->refused = draft->local->generation;
 	draft->refused_errnum = errnum;
+	process_unref(draft->refused_writer);
+	draft->refused_writer = writer != NULL ? process_ref(writer) : NULL;
 	g_free(draft->refused_reason);
 	draft->refused_reason = g_strdup(reason);
 	g_clear_pointer(&draft->refused_text, g_bytes_unref);
 	draft->refused_text = text;
 }
 
-void draft_refuse(struct draft *draft, uint64_t generation, int errnum, const char *reason)
+void draft_refuse(struct draft *draft, struct process *writer, uint64_t generation, int errnum,
+	const char *reason)
 {
 	g_autoptr(GBytes) text = NULL;
 
@@ -404,7 +431,7 @@ void draft_refuse(struct draft *draft, uint64_t generation, int errnum, const ch
 	if (draft->attempted < generation)
 		text = g_bytes_new(draft->local->content.data, draft->local->content.length);
 	if (text != NULL && draft->busy) {
-		refuse_later(draft, errnum, reason, g_steal_pointer(&text));
+		refuse_later(draft, writer, errnum, reason, g_steal_pointer(&text));
 	} else if (text != NULL) {
 		draft->attempted = draft->local->generation;
 		draft->errnum = errnum;
@@ -413,7 +440,8 @@ void draft_refuse(struct draft *draft, uint64_t generation, int errnum, const ch
 	if (text == NULL)
 		return;
 	if (g_bytes_get_size(text) > 0)
-		rejection_keep(draft->filesystem, &draft->place, text, errnum, reason, NULL);
+		rejection_keep(draft->filesystem, &draft->place, text, draft->writer, errnum,
+			reason, NULL);
 	leave_name(draft);
 }
 

@@ -19,7 +19,7 @@ struct draft {
 	struct local *local; /* whose draft this is; borrowed */
 	struct place place; /* fixed */
 	char *uid; /* of the object that was opened, or NULL; fixed */
-	gboolean exclusive; /* made with O_EXCL: there must be no such object; fixed */
+	gboolean exclusive; /* made with O_EXCL: there must be no such object; until saved */
 	/*
 	 * Who waits for it holds the directory's lock in the kernel, so that nothing can be told
 	 * before the answer (RENAME); fixed before it is saved.
@@ -40,6 +40,7 @@ struct draft {
 	uint64_t rest;
 	struct process *rest_writer; /* may be NULL */
 	uint64_t refused; /* a generation, 0: none */
+	struct process *refused_writer; /* may be NULL */
 	int refused_errnum;
 	char *refused_reason;
 	GBytes *refused_text;
@@ -86,7 +87,8 @@ void draft_save_rest(struct draft *draft, struct process *writer, uint64_t gener
 /* The user gave up waiting: what is not on the wire yet is not sent. */
 void draft_cancel(struct draft *draft);
 /* That generation is not sent, for that reason; its text is kept. */
-void draft_refuse(struct draft *draft, uint64_t generation, int errnum, const char *reason);
+void draft_refuse(struct draft *draft, struct process *writer, uint64_t generation, int errnum,
+	const char *reason);
 /* Its name is gone: what is not under way is not saved. */
 void draft_abandon(struct draft *draft);
 

@@ -368,6 +368,13 @@ static int resolve_views(struct question *question, GError **error)
 		directory->kind != NODE_RESOURCE)
 		return 0;
 	r = find_object(question, object, NODE_YAML, error);
+	/* Of what a dry run would create there is a preview alone. */
+	if (r == 0 && !question->entry->found &&
+		views_have_preview(question->filesystem, directory, object))
+		found(question, NODE_VIEWS, directory->context, NULL, directory->resource,
+			LAYOUT_SOON);
+	/* Nobody tells when it comes to be. */
+	question->entry->entry_timeout = MIN(question->entry->entry_timeout, LAYOUT_SOON);
 	if (r < 0 || !question->entry->found)
 		return r;
 	g_clear_pointer(&question->entry->key.snapshot, snapshot_unref);

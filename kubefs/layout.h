@@ -41,6 +41,12 @@ gboolean layout_holds_files(const struct node *directory);
  */
 gboolean layout_object_place(const struct node *directory, const char *name, struct place *ret);
 
+/* Names that are always scratch files', unless an object of that name is there (writes.md 6). */
+static inline gboolean layout_is_scratch_name(const char *name)
+{
+	return name[0] == '.' || name[0] == '#';
+}
+
 /* An object's file name, escaped and not cut; g_free. */
 char *layout_object_name(const struct snapshot *snapshot, enum node_format format);
 

@@ -9,7 +9,7 @@
 
 struct lineages;
 
-#define LINEAGES_MAX 256
+#define LINEAGES_MAX 4096
 #define LINEAGES_BYTES_MAX (32UL << 20)
 
 struct lineages *lineages_create(void);

@@ -6,6 +6,7 @@
 
 #include "client/error.h"
 #include "kubefs/attributes.h"
+#include "kubefs/draft.h"
 #include "kubefs/escape.h"
 #include "kubefs/lookup.h"
 #include "kubefs/statement.h"
@@ -389,6 +390,14 @@ static gboolean visit_earlier(void *data, uint64_t sequence, struct snapshot *sn
 	return TRUE;
 }
 
+static gboolean is_there(const struct place *place)
+{
+	struct snapshot *snapshot SNAPSHOT_CLEANUP =
+		cache_peek(place->context->cache, place->resource, place->namespace, place->name);
+
+	return snapshot != NULL;
+}
+
 static gboolean visit_overlay(
 	void *data, uint64_t sequence, const char *name, const struct overlay_entry *entry)
 {
@@ -399,6 +408,10 @@ static gboolean visit_overlay(
 		.rejected = entry->rejected,
 	};
 
+	/* An object has come to be in place of the draft, and stands in its place. */
+	if (entry->local != NULL && entry->local->draft != NULL &&
+		is_there(&entry->local->draft->place))
+		return TRUE;
 	/* Without attributes: they are asked for by name, and stay true. */
 	return add_plain(listing, name,
 		entry->local != NULL ? entry->local->inode : entry->rejected->inode,

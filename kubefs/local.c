@@ -48,9 +48,13 @@ static struct local *create_file(
 	return local;
 }
 
-struct local *local_create(struct local_usage *usage, mode_t mode)
+struct local *local_create(struct local_usage *usage, mode_t mode, mode_t mask)
 {
-	return create_file(usage, mode, LOCAL_FILE_MAX, next_inode(), FALSE);
+	struct local *local = create_file(usage, mode & mask, LOCAL_FILE_MAX, next_inode(), FALSE);
+
+	if (local != NULL)
+		local->mask = mask;
+	return local;
 }
 
 struct local *local_create_reserved(
@@ -199,6 +203,13 @@ int local_fill(struct local *local, const char *bytes, size_t length)
 	return r;
 }
 
+gboolean local_is_spoiled(struct local *local)
+{
+	LOCK_GUARD(&local->lock);
+
+	return local->spoiled != 0;
+}
+
 GBytes *local_bytes(struct local *local)
 {
 	LOCK_GUARD(&local->lock);
@@ -219,7 +230,7 @@ void local_set_attributes(
 	LOCK_GUARD(&local->lock);
 
 	if ((which & FUSE_SET_ATTR_MODE) != 0)
-		local->mode = mode & 07777;
+		local->mode = mode & local->mask;
 	if ((which & FUSE_SET_ATTR_MTIME_NOW) != 0)
 		clock_gettime(CLOCK_REALTIME, &local->modified);
 	else if ((which & FUSE_SET_ATTR_MTIME) != 0)

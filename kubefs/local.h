@@ -38,6 +38,7 @@ struct local {
 	pthread_mutex_t lock; /* guards all below, and what the draft says that it does */
 	struct buffer content;
 	mode_t mode; /* permissions */
+	mode_t mask; /* those that it can have at most */
 	struct timespec modified;
 	struct timespec changed;
 	guint links; /* names that it has */
@@ -45,8 +46,9 @@ struct local {
 	int spoiled; /* errno of a change that had no room: the content is not what was meant */
 };
 
-/* A scratch file. NULL when there are too many files already. */
-struct local *local_create(struct local_usage *usage, mode_t mode);
+/* A scratch file, with no more permissions than mask, ever. NULL when there are too many files
+ * already. */
+struct local *local_create(struct local_usage *usage, mode_t mode, mode_t mask);
 /* A file for a draft: it may use the reserve. limit: bytes of content. NULL likewise. */
 struct local *local_create_reserved(
 	struct local_usage *usage, mode_t mode, size_t limit, ino_t inode);
@@ -57,6 +59,8 @@ struct local *local_unref(struct local *local); /* returns NULL; NULL is fine */
 /* 0, -EFBIG over the file's limit, -ENOSPC over the mount's. Any thread. */
 int local_write(struct local *local, const char *bytes, size_t length, uint64_t offset);
 int local_truncate(struct local *local, uint64_t length);
+/* Whether a change had no room, so that the content is not what was meant. */
+gboolean local_is_spoiled(struct local *local);
 /* Makes the file at least that long. */
 int local_extend(struct local *local, uint64_t length);
 /* Sets the content before anybody sees the file: not a change. */

@@ -27,8 +27,10 @@ struct named {
 /* What UNLINK and RENAME keep from one run to the next. */
 struct work {
 	struct errand *errand; /* of UNLINK */
+	struct snapshot *victim; /* of UNLINK: what the errand is about */
 	struct local *draft; /* of RENAME: what is saved */
 	struct local *from; /* the scratch file that it was, or NULL: a refused text */
+	struct local *ghost; /* a draft under the new name of what was not there, or NULL */
 	struct local *old; /* of RENAME_EXCHANGE: a copy of what it replaces */
 	uint64_t generation;
 	struct process *process; /* who asks */
@@ -75,6 +77,8 @@ static int find_named(struct filesystem *filesystem, const struct node *director
 		g_clear_error(error);
 		r = 0;
 	}
+	if (ret->snapshot == NULL && layout_is_scratch_name(name))
+		ret->is_place = FALSE;
 	/* The draft of what came to be meanwhile gives way to the truth. */
 	if (ret->snapshot != NULL)
 		ret->local = local_unref(ret->local);
@@ -86,8 +90,10 @@ static void work_free(void *pointer)
 	struct work *work = pointer;
 
 	errand_unref(work->errand);
+	snapshot_unref(work->victim);
 	local_unref(work->draft);
 	local_unref(work->from);
+	local_unref(work->ghost);
 	local_unref(work->old);
 	process_unref(work->process);
 	g_free(work);
@@ -104,21 +110,25 @@ static struct work *work_of(struct request *request)
 	group = process_group(request->thread);
 	if (group != 0)
 		work->process = processes_get(request->filesystem->processes, group);
-	request->state = work;
 	request->state_free = work_free;
+	g_atomic_pointer_set(&request->state, work);
 	return work;
 }
 
-gboolean naming_interrupt(struct request *request)
+gboolean naming_interrupt(struct request *request, gboolean timed_out)
 {
-	struct work *work = request->state;
+	struct work *work = g_atomic_pointer_get(&request->state);
+	struct errand *errand = work != NULL ? g_atomic_pointer_get(&work->errand) : NULL;
+	struct local *draft = work != NULL ? g_atomic_pointer_get(&work->draft) : NULL;
 
-	if (work == NULL || (work->errand == NULL && work->draft == NULL))
+	if (errand == NULL && draft == NULL)
 		return FALSE;
-	if (work->errand != NULL)
-		errand_cancel(work->errand);
-	if (work->draft != NULL)
-		draft_cancel(work->draft->draft);
+	if (!timed_out && !process_is_given_up(request->thread))
+		return TRUE;
+	if (errand != NULL)
+		errand_cancel(errand);
+	if (draft != NULL)
+		draft_cancel(draft->draft);
 	return TRUE;
 }
 
@@ -156,8 +166,12 @@ static int unlink_object(struct request *request, struct named *named, collectio
 	struct filesystem *filesystem = request->filesystem;
 	struct place *place = &named->place;
 	struct work *work = work_of(request);
+	struct errand *errand;
 	int r;
 
+	if (work->errand != NULL && strcmp(work->victim->uid, named->snapshot->uid) != 0)
+		return error_set(error, EBUSY, "%s: was deleted meanwhile, and another one created",
+			place->name);
 	if (work->errand == NULL) {
 		if (has_backup(filesystem, work->process, place))
 			return done(request);
@@ -171,17 +185,17 @@ static int unlink_object(struct request *request, struct named *named, collectio
 			filesystem->guard, place->context, place->resource, SOURCE_DELETE, error);
 		if (r < 0)
 			return r;
-		work->errand = errand_create(filesystem);
-		errand_delete(work->errand, place->context->cache, place->resource, named->snapshot,
-			TRUE);
+		work->victim = snapshot_ref(named->snapshot);
+		errand = errand_create(filesystem);
+		errand_delete(
+			errand, place->context->cache, place->resource, named->snapshot, TRUE);
+		g_atomic_pointer_set(&work->errand, errand);
 	}
 	r = errand_look(work->errand, wait, data, NULL, error);
 	if (r < 0)
 		return r;
-	if (place->context->dry_run)
-		notifier_entry(filesystem->notifier, request->node->id, request->name);
-	else
-		removals_add(filesystem->removals, place, named->snapshot, work->process);
+	if (!removals_add(filesystem->removals, place, named->snapshot, work->process))
+		return -ENODEV;
 	return done(request);
 }
 
@@ -237,7 +251,8 @@ static struct local *make_copy(
 		r = object_text(from, &text, error);
 	if (r < 0)
 		return NULL;
-	local = local_create(&filesystem->usage, attributes_mode_of_draft(place->resource));
+	local = local_create(&filesystem->usage, attributes_mode_of_draft(place->resource),
+		attributes_mode_of_draft(place->resource));
 	if (local != NULL)
 		r = local_fill(local, g_bytes_get_data(text, NULL), g_bytes_get_size(text));
 	if (local == NULL || r < 0) {
@@ -307,13 +322,21 @@ static const struct place *saves_to(const struct named *to)
 	return to->is_place ? &to->place : NULL;
 }
 
+/* What the same process has just unlinked is not created, but updated, and not deleted (tar). */
+static gboolean is_to_be_created(struct request *request, const struct named *to)
+{
+	if (to->rejected != NULL || to->snapshot != NULL || to->place.kind != PLACE_OBJECT)
+		return FALSE;
+	return !removals_take(request->filesystem->removals, &to->place, work_of(request)->process);
+}
+
 static struct local *begin_save(
 	struct request *request, struct named *from, const struct named *to, GError **error)
 {
 	struct filesystem *filesystem = request->filesystem;
 	const struct place *place = saves_to(to);
 	g_autoptr(GBytes) text = text_of(from);
-	gboolean is_new = to->snapshot == NULL && to->rejected == NULL;
+	gboolean is_new = is_to_be_created(request, to);
 	size_t length;
 	const char *bytes = g_bytes_get_data(text, &length);
 	struct local *draft;
@@ -321,6 +344,11 @@ static struct local *begin_save(
 	if (guard_check(filesystem->guard, place->context, place->resource,
 		    is_new ? SOURCE_CREATE : SOURCE_UPDATE, error) < 0)
 		return NULL;
+	if (from->local != NULL && local_is_spoiled(from->local)) {
+		error_set(error, ENOSPC, "%s: incomplete: something that was written had no room",
+			request->name);
+		return NULL;
+	}
 	if (length == 0) {
 		error_set(error, EINVAL, "%s: empty: nothing never replaces an object",
 			request->name);
@@ -348,6 +376,12 @@ static void finish_rename(struct request *request, const struct work *work)
 		overlay_put(overlay, directory, request->name, work->old);
 	else
 		overlay_remove(overlay, directory, request->name, work->from);
+	if (work->ghost != NULL) {
+		g_autofree char *target = place_directory(&request->target->key);
+
+		draft_abandon(work->ghost->draft);
+		overlay_remove(overlay, target, request->target_name, work->ghost);
+	}
 }
 
 /* From the second run on: what the names stood for is what the first one found. */
@@ -364,10 +398,26 @@ static int continue_save(
 	return r;
 }
 
+/* The program that renames is likely to remove its temporary file when that fails. */
+static gboolean keep_text(struct request *request, const struct named *from, const struct named *to,
+	const GError *error)
+{
+	g_autoptr(GBytes) text = text_of(from);
+	size_t length = g_bytes_get_size(text);
+
+	/* One that is far too large for an object would push out all others. */
+	if (from->rejected != NULL || length == 0 || length > OVERLAY_REJECTED_BYTES_MAX / 4)
+		return FALSE;
+	rejection_keep(request->filesystem, saves_to(to), text, work_of(request)->process,
+		error->code, error->message, NULL);
+	return TRUE;
+}
+
 static int save_over(struct request *request, struct named *from, struct named *to,
 	collection_wait wait, void *data, GError **error)
 {
 	struct work *work = work_of(request);
+	struct local *draft;
 
 	if ((request->flags & RENAME_EXCHANGE) != 0 && to->snapshot == NULL)
 		return -EINVAL;
@@ -377,10 +427,18 @@ static int save_over(struct request *request, struct named *from, struct named *
 			return -ENOSPC;
 	}
 	work->from = from->local != NULL ? local_ref(from->local) : NULL;
-	work->draft = begin_save(request, from, to, error);
-	if (work->draft == NULL)
-		return -(*error)->code;
-	draft_is_dirty(work->draft->draft, &work->generation);
+	work->ghost = to->local != NULL ? local_ref(to->local) : NULL;
+	draft = begin_save(request, from, to, error);
+	if (draft == NULL) {
+		int errnum = (*error)->code;
+
+		/* Which notes the reason, too. */
+		if (keep_text(request, from, to, *error))
+			g_clear_error(error);
+		return -errnum;
+	}
+	draft_is_dirty(draft->draft, &work->generation);
+	g_atomic_pointer_set(&work->draft, draft);
 	return continue_save(request, work, wait, data);
 }
 
@@ -483,7 +541,7 @@ static int check_new_name(struct request *request, const struct node *directory,
 		return error_set(error, EPERM, "%s: no link can be made here", name);
 	if (directory->key.context->read_only)
 		return -EROFS;
-	if (layout_object_place(directory, name, &place) && name[0] != '.' && name[0] != '#')
+	if (layout_object_place(directory, name, &place) && !layout_is_scratch_name(name))
 		return error_set(error, EPERM, "%s: an object cannot be a link", name);
 	*ret_directory = place_directory(&directory->key);
 	if (overlay_find(request->filesystem->overlay, *ret_directory, name, &entry))

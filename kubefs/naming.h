@@ -15,4 +15,4 @@ int naming_link_run(struct request *request, collection_wait wait, void *data, G
 int naming_symlink_run(struct request *request, collection_wait wait, void *data, GError **error);
 
 /* request.interrupt for UNLINK and RENAME. */
-gboolean naming_interrupt(struct request *request);
+gboolean naming_interrupt(struct request *request, gboolean timed_out);

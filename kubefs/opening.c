@@ -112,8 +112,8 @@ struct local *openings_find(
 	drop_late(openings, loop_now(), OPENINGS_MAX);
 	link = find(openings, thread);
 	opening = link != NULL ? link->data : NULL;
-	if (opening == NULL || strcmp(opening->name, name) != 0 ||
-		strcmp(opening->directory, directory) != 0)
+	if (opening == NULL || loop_now() - opening->begun >= OPENINGS_MS ||
+		strcmp(opening->name, name) != 0 || strcmp(opening->directory, directory) != 0)
 		return NULL;
 	return local_ref(opening->local);
 }

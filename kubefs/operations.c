@@ -381,6 +381,8 @@ static int setattr_run(struct request *request, collection_wait wait, void *data
 	struct local *local =
 		request->node->key.kind == NODE_LOCAL ? request->node->key.local : NULL;
 
+	if (request->node->key.context != NULL && request->node->key.context->read_only)
+		return -EROFS;
 	if (local != NULL && local->draft == NULL)
 		local_set_attributes(local, (int)request->flags, request->mode, &request->modified);
 	return getattr_run(request, wait, data, error);

@@ -45,6 +45,8 @@ struct rejected *rejected_unref(struct rejected *rejected)
 	if (rejected == NULL || !g_atomic_int_dec_and_test(&rejected->references))
 		return NULL;
 	place_finish(&rejected->place);
+	process_unref(rejected->writer);
+	g_free(rejected->name);
 	g_free(rejected->reason);
 	g_bytes_unref(rejected->text);
 	g_free(rejected);

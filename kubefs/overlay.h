@@ -7,13 +7,16 @@
 
 #include "kubefs/local.h"
 #include "kubefs/place.h"
+#include "kubefs/process.h"
 
 struct overlay;
 
-/* A text that could not be saved, under the name NAME.yaml.rejected. Immutable. */
+/* A text that could not be saved, as NAME.yaml.rejected. Immutable. */
 struct rejected {
 	gint references;
 	struct place place; /* what it was meant for */
+	char *name; /* under which it stands */
+	struct process *writer; /* whose text it is, or NULL */
 	int errnum;
 	char *reason; /* one line */
 	GBytes *text; /* with the reason in comments on top */

@@ -103,8 +103,9 @@ uint64_t place_directory_id(struct node_table *nodes, const struct place *place)
 {
 	struct node_key directory;
 	g_autofree char *chunk = NULL;
-	g_autofree char *name = locate(place, &directory, &chunk);
-	struct node *node NODE_CLEANUP = node_table_find(nodes, &directory);
+	struct node *node NODE_CLEANUP = NULL;
 
+	g_free(locate(place, &directory, &chunk));
+	node = node_table_find(nodes, &directory);
 	return node != NULL ? node->id : 0;
 }

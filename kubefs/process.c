@@ -59,6 +59,19 @@ pid_t process_group(pid_t thread)
 	return thread > 0 && process_status_read(PROC, thread, &status) == 0 ? status.group : 0;
 }
 
+gboolean process_is_given_up(pid_t thread)
+{
+	static const int signals[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGKILL};
+	struct process_status status;
+
+	if (thread == 0 || process_status_read(PROC, thread, &status) < 0)
+		return TRUE;
+	for (guint i = 0; i < G_N_ELEMENTS(signals); i++)
+		if ((status.pending & (UINT64_C(1) << (signals[i] - 1))) != 0)
+			return TRUE;
+	return FALSE;
+}
+
 static void processes_unref(struct processes *processes)
 {
 	if (!g_atomic_int_dec_and_test(&processes->references))

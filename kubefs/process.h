@@ -41,6 +41,13 @@ int processes_attach(struct processes *processes, const char *mountpoint);
 /* The thread group of a thread, without waiting: /proc/TID/status never hangs. 0: unknown. */
 pid_t process_group(pid_t thread);
 
+/*
+ * Whether a signal is pending for the thread or its process with which a user gives up waiting:
+ * SIGINT, SIGQUIT, SIGTERM, SIGHUP or SIGKILL. The kernel interrupts requests for any signal that
+ * is handled, a child's end and a window's new size included. TRUE when it cannot be told.
+ */
+gboolean process_is_given_up(pid_t thread);
+
 enum process_answer {
 	PROCESS_UNKNOWN, /* the deadline passed, or the question could not be asked */
 	PROCESS_HOLDS, /* one of them still holds another writable descriptor of the file */

@@ -30,6 +30,13 @@ static int read_of(struct buffer *buffer, const char *proc, pid_t thread, const 
 	return r == -ESRCH ? -ENOENT : r;
 }
 
+static uint64_t read_mask(const char *text, const char *name)
+{
+	const char *line = strstr(text, name);
+
+	return line != NULL ? g_ascii_strtoull(line + strlen(name), NULL, 16) : 0;
+}
+
 int process_status_read(const char *proc, pid_t thread, struct process_status *ret_status)
 {
 	BUFFER_CLEANUP struct buffer text;
@@ -45,6 +52,7 @@ int process_status_read(const char *proc, pid_t thread, struct process_status *r
 	if (line == NULL || sscanf(line, "\nTgid: %d", &group) != 1 || group <= 0)
 		return -EBADMSG;
 	ret_status->group = group;
+	ret_status->pending = read_mask(line, "\nSigPnd:") | read_mask(line, "\nShdPnd:");
 	ret_status->ending = strstr(line, "\nVmSize:") == NULL;
 	return 0;
 }

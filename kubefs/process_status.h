@@ -7,10 +7,12 @@
 #pragma once
 
 #include <glib.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct process_status {
 	pid_t group; /* thread group id */
+	uint64_t pending; /* signals, the thread's and the process's: bit N - 1 is signal N */
 	/* It has no memory (any more). A thread gives it up before it closes its files. */
 	gboolean ending;
 };

@@ -12,19 +12,22 @@
 #define SUFFIX ".rejected"
 #define CUT 200 /* bytes of a name that is too long with the suffix */
 
-char *rejection_locate(const struct place *place, char **ret_name)
+/* The directory and the name of the place's refused text of that number. */
+static char *locate(const struct place *place, guint number, char **ret_name)
 {
 	g_autofree char *name = NULL;
+	g_autofree char *suffix =
+		number == 0 ? g_strdup(SUFFIX) : g_strdup_printf(SUFFIX ".%u", number);
 	char *directory = place_directory_of(place, &name);
 	g_autofree char *checksum = NULL;
 
-	if (strlen(name) <= NAME_MAX - strlen(SUFFIX)) {
-		*ret_name = g_strconcat(name, SUFFIX, NULL);
+	if (strlen(name) <= NAME_MAX - strlen(suffix)) {
+		*ret_name = g_strconcat(name, suffix, NULL);
 		return directory;
 	}
 	/* So that names that begin alike stay apart. */
 	checksum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, name, -1);
-	*ret_name = g_strdup_printf("%.*s~%.8s" SUFFIX, CUT, name, checksum);
+	*ret_name = g_strdup_printf("%.*s~%.8s%s", CUT, name, checksum, suffix);
 	return directory;
 }
 
@@ -43,9 +46,9 @@ static GBytes *compose(const struct place *place, GBytes *text, int errnum, cons
 	g_autoptr(GDateTime) now = g_date_time_new_now_utc();
 	g_autofree char *stamp = g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ");
 	g_autofree char *name = NULL;
-	g_autofree char *directory = place_directory_of(place, &name);
 	const char *error = strerrorname_np(errnum);
 
+	g_free(place_directory_of(place, &name));
 	g_string_append_printf(whole, "%s at %s\n", error != NULL ? error : "error", stamp);
 	append_reason(whole, message);
 	for (guint i = 0; reasons != NULL && i < reasons->len; i++)
@@ -109,19 +112,114 @@ static char *join(const char *message, const GPtrArray *reasons)
 	return g_string_free(line, FALSE);
 }
 
-void rejection_keep(struct filesystem *filesystem, const struct place *place, GBytes *text,
-	int errnum, const char *message, const GPtrArray *reasons)
+/* Takes over rejected. */
+static void put(struct filesystem *filesystem, guint number, struct rejected *rejected)
+{
+	const struct place *place = &rejected->place;
+	g_autofree char *directory = locate(place, number, &rejected->name);
+	g_autofree char *evicted = NULL;
+
+	/* It may be gone before it is told of. */
+	rejected_ref(rejected);
+	evicted = overlay_reject(filesystem->overlay, directory, rejected->name, rejected);
+	if (evicted != NULL) {
+		g_autofree char *loss =
+			g_strdup_printf("%s: the refused text made room for newer ones", evicted);
+
+		journal_add(filesystem->journal, 0, loss);
+	}
+	tell_listing(filesystem, place, rejected->name);
+	rejected_unref(rejected);
+}
+
+static struct rejected *find(struct filesystem *filesystem, const struct place *place, guint number)
 {
 	g_autofree char *name = NULL;
-	g_autofree char *directory = rejection_locate(place, &name);
+	g_autofree char *directory = locate(place, number, &name);
+	struct overlay_entry entry OVERLAY_ENTRY_CLEANUP = {0};
+
+	if (!overlay_find(filesystem->overlay, directory, name, &entry))
+		return NULL;
+	return g_steal_pointer(&entry.rejected);
+}
+
+static gboolean is_of_text(struct filesystem *filesystem, const struct place *place, GBytes *text)
+{
+	struct rejected *rejected = find(filesystem, place, 0);
+	g_autoptr(GBytes) now = rejection_strip(text);
+	g_autoptr(GBytes) then = NULL;
+
+	if (rejected == NULL)
+		return FALSE;
+	then = rejection_strip(rejected->text);
+	rejected_unref(rejected);
+	return g_bytes_equal(now, then);
+}
+
+/* The first number that is free, or the last one. */
+static guint find_free(struct filesystem *filesystem, const struct place *place)
+{
+	guint number = 1;
+
+	for (; number < REJECTION_TEXTS - 1; number++) {
+		struct rejected *there = find(filesystem, place, number);
+
+		if (there == NULL)
+			break;
+		rejected_unref(there);
+	}
+	return number;
+}
+
+/* The last number may be taken. */
+static void tell_loss(struct filesystem *filesystem, const struct place *place)
+{
+	struct rejected *there = find(filesystem, place, REJECTION_TEXTS - 1);
+	g_autofree char *path = place_path(place);
+	g_autofree char *text =
+		g_strdup_printf("%s: too many refused texts: one made room for a newer one", path);
+
+	if (there != NULL)
+		journal_add(filesystem->journal, 0, text);
+	rejected_unref(there);
+}
+
+/* What somebody else has typed is not lost to a newer text. */
+static void set_aside(
+	struct filesystem *filesystem, const struct place *place, const struct process *writer)
+{
+	struct rejected *there = find(filesystem, place, 0);
+	struct rejected *copy;
+	guint number;
+
+	if (there != NULL && !process_same(there->writer, writer)) {
+		copy = g_new0(struct rejected, 1);
+		*copy = *there;
+		copy->references = 1;
+		place_copy(&copy->place, &there->place);
+		copy->writer = there->writer != NULL ? process_ref(there->writer) : NULL;
+		copy->reason = g_strdup(there->reason);
+		copy->text = g_bytes_ref(there->text);
+		copy->inode = there->inode + 1;
+		number = find_free(filesystem, place);
+		if (number == REJECTION_TEXTS - 1)
+			tell_loss(filesystem, place);
+		put(filesystem, number, copy);
+	}
+	rejected_unref(there);
+}
+
+void rejection_keep(struct filesystem *filesystem, const struct place *place, GBytes *text,
+	struct process *writer, int errnum, const char *message, const GPtrArray *reasons)
+{
 	g_autofree char *path = place_path(place);
 	g_autofree char *reason = join(message, reasons);
 	g_autofree char *line = g_strdup_printf("%s: %s", path, reason);
-	g_autofree char *evicted = NULL;
 	struct rejected *rejected = g_new0(struct rejected, 1);
 
 	rejected->references = 1;
 	place_copy(&rejected->place, place);
+	rejected->writer = writer != NULL ? process_ref(writer) : NULL;
 	rejected->errnum = errnum;
 	rejected->reason = escape_text(reason, -1);
 	rejected->text = compose(place, text, errnum, message, reasons);
@@ -129,45 +227,42 @@ void rejection_keep(struct filesystem *filesystem, const struct place *place, GB
 	clock_gettime(CLOCK_REALTIME, &rejected->time);
 	rejected->inode = attributes_inode_of_draft(filesystem, place) ^ (1ULL << 61);
 	journal_add(filesystem->journal, errnum, line);
-	evicted = overlay_reject(filesystem->overlay, directory, name, rejected);
-	if (evicted != NULL) {
-		g_autofree char *loss =
-			g_strdup_printf("%s: the refused text made room for newer ones", evicted);
-
-		journal_add(filesystem->journal, 0, loss);
-	}
-	tell_listing(filesystem, place, name);
+	if (!is_of_text(filesystem, place, text))
+		set_aside(filesystem, place, writer);
+	put(filesystem, 0, rejected);
 }
 
-static gboolean is_of_text(const struct rejected *rejected, GBytes *text)
+static void clear(struct filesystem *filesystem, const struct place *place)
 {
-	g_autoptr(GBytes) now = rejection_strip(text);
-	g_autoptr(GBytes) then = rejection_strip(rejected->text);
+	for (guint number = 0; number < REJECTION_TEXTS; number++) {
+		g_autofree char *name = NULL;
+		g_autofree char *directory = locate(place, number, &name);
+		struct rejected *there = find(filesystem, place, number);
 
-	return g_bytes_equal(now, then);
+		/* A scratch file of that name is its user's. */
+		if (there != NULL && place_same_object(&there->place, place) &&
+			overlay_remove(filesystem->overlay, directory, name, NULL))
+			tell_listing(filesystem, place, name);
+		rejected_unref(there);
+	}
 }
 
 void rejection_clear(
 	struct filesystem *filesystem, const struct place *place, GBytes *text, gboolean unchanged)
 {
-	g_autofree char *name = NULL;
-	g_autofree char *directory = rejection_locate(place, &name);
-	/* A scratch file of that name is somebody's own. */
-	struct rejected *rejected = rejection_find(filesystem, place);
+	struct place form = *place;
 
-	if (rejected != NULL && (!unchanged || is_of_text(rejected, text)) &&
-		overlay_remove(filesystem->overlay, directory, name, NULL))
-		tell_listing(filesystem, place, name);
-	rejected_unref(rejected);
+	if (unchanged && !is_of_text(filesystem, place, text))
+		return;
+	for (guint format = 0; format < NODE_FORMATS; format++) {
+		form.format = (enum node_format)format;
+		clear(filesystem, &form);
+		if (place->kind != PLACE_OBJECT)
+			break;
+	}
 }
 
 struct rejected *rejection_find(struct filesystem *filesystem, const struct place *place)
 {
-	g_autofree char *name = NULL;
-	g_autofree char *directory = rejection_locate(place, &name);
-	struct overlay_entry entry OVERLAY_ENTRY_CLEANUP = {0};
-
-	if (!overlay_find(filesystem->overlay, directory, name, &entry))
-		return NULL;
-	return g_steal_pointer(&entry.rejected);
+	return find(filesystem, place, 0);
 }

@@ -7,12 +7,16 @@
 #include "kubefs/filesystem.h"
 #include "kubefs/overlay.h"
 
+/* Texts of one file that are kept: the last one, and those of other writers before it. */
+#define REJECTION_TEXTS 10
+
 /*
  * message: one line; reasons: of char *, field by field, may be NULL or empty. Neither holds a
- * Secret's value. Any thread.
+ * Secret's value. What is there of the same writer makes room; what is there of another one, or of
+ * one that is not known (NULL), is kept as NAME.yaml.rejected.1 and so on. Any thread.
  */
 void rejection_keep(struct filesystem *filesystem, const struct place *place, GBytes *text,
-	int errnum, const char *message, const GPtrArray *reasons);
+	struct process *writer, int errnum, const char *message, const GPtrArray *reasons);
 /*
  * A good save of text: what was kept for that file before is gone. A save that changed nothing is
  * one only of that very text, whose first save had arrived: vim writes the base back after a
@@ -22,7 +26,5 @@ void rejection_clear(
 	struct filesystem *filesystem, const struct place *place, GBytes *text, gboolean unchanged);
 /* The text without the comments that rejection_keep puts on top; a reference. */
 GBytes *rejection_strip(GBytes *text);
-/* The directory (kubefs/place.h) and the name under which it stands; both g_free's. */
-char *rejection_locate(const struct place *place, char **ret_name);
 /* What is kept for that file, or NULL; a reference. */
 struct rejected *rejection_find(struct filesystem *filesystem, const struct place *place);

@@ -89,12 +89,16 @@ static void tell(struct removal *removal)
 static gboolean drop(struct removal *removal)
 {
 	struct removals *removals = removal->removals;
-	LOCK_GUARD(&removals->lock);
+	gboolean dropped;
 
-	if (!g_ptr_array_remove_fast(removals->all, removal))
-		return FALSE;
-	g_atomic_int_add(&removals->count, -1);
-	return TRUE;
+	pthread_mutex_lock(&removals->lock);
+	dropped = g_ptr_array_remove_fast(removals->all, removal);
+	if (dropped)
+		g_atomic_int_add(&removals->count, -1);
+	pthread_mutex_unlock(&removals->lock);
+	if (dropped)
+		filesystem_saves(removals->filesystem, -1);
+	return dropped;
 }
 
 /* The server has answered: the object is gone, or terminating, or is there again. */
@@ -132,6 +136,13 @@ static void begin(struct removal *removal)
 		removal_unref(removal);
 		return;
 	}
+	/* In a dry run it comes back by itself. */
+	if (place->context->dry_run) {
+		drop(removal);
+		tell(removal);
+		removal_unref(removal);
+		return;
+	}
 	removal->errand = errand_create(removals->filesystem);
 	errand_delete(
 		removal->errand, place->context->cache, place->resource, removal->snapshot, FALSE);
@@ -145,8 +156,9 @@ static void on_time(void *data)
 }
 
 /* FALSE: the mount ends, and it is not hidden. */
-static gboolean hide(struct removals *removals, struct removal *removal, gboolean *ret_full)
+static gboolean hide(struct removal *removal, gboolean *ret_full)
 {
+	struct removals *removals = removal->removals;
 	LOCK_GUARD(&removals->lock);
 
 	if (removals->closed)
@@ -157,24 +169,10 @@ static gboolean hide(struct removals *removals, struct removal *removal, gboolea
 	return TRUE;
 }
 
-/* Takes the timer back: TRUE when its reference is the caller's now. */
-static gboolean stop_timer(struct removal *removal)
-{
-	struct removals *removals = removal->removals;
-	guint64 timer;
-
-	pthread_mutex_lock(&removals->lock);
-	timer = removal->timer;
-	removal->timer = 0;
-	pthread_mutex_unlock(&removals->lock);
-	return timer != 0 && processes_forget(removals->filesystem->processes, timer);
-}
-
 /* Takes over a reference. */
 static void begin_later(struct removal *removal)
 {
 	struct removals *removals = removal->removals;
-	gboolean closed;
 	guint64 timer;
 
 	removal_ref(removal);
@@ -182,36 +180,34 @@ static void begin_later(struct removal *removal)
 		on_time, removal);
 	pthread_mutex_lock(&removals->lock);
 	removal->timer = timer;
-	closed = removals->closed;
 	pthread_mutex_unlock(&removals->lock);
-	/* removals_flush has not seen the timer. */
-	if (closed && stop_timer(removal)) {
-		drop(removal);
-		removal_unref(removal);
-	}
 	removal_unref(removal);
 }
 
-void removals_add(struct removals *removals, const struct place *place, struct snapshot *snapshot,
-	struct process *process)
+gboolean removals_add(struct removals *removals, const struct place *place,
+	struct snapshot *snapshot, struct process *process)
 {
 	struct removal *removal = g_new0(struct removal, 1);
 	gboolean full;
 
+	/* Until it is dropped: the mount does not end before. */
+	filesystem_saves(removals->filesystem, 1);
 	removal->references = 1;
 	removal->removals = removals;
 	place_copy(&removal->place, place);
 	removal->snapshot = snapshot_ref(snapshot);
 	removal->process = process != NULL ? process_ref(process) : NULL;
-	if (!hide(removals, removal, &full)) {
+	if (!hide(removal, &full)) {
 		removal_unref(removal);
-		return;
+		filesystem_saves(removals->filesystem, -1);
+		return FALSE;
 	}
 	tell(removal);
 	if (full || process == NULL)
 		begin(removal);
 	else
 		begin_later(removal);
+	return TRUE;
 }
 
 /* A reference to the one of that object, or NULL. */
@@ -226,6 +222,19 @@ static struct removal *find(struct removals *removals, const struct place *place
 			return removal_ref(removal);
 	}
 	return NULL;
+}
+
+/* Takes the timer back: TRUE when its reference is the caller's now. */
+static gboolean stop_timer(struct removal *removal)
+{
+	struct removals *removals = removal->removals;
+	guint64 timer;
+
+	pthread_mutex_lock(&removals->lock);
+	timer = removal->timer;
+	removal->timer = 0;
+	pthread_mutex_unlock(&removals->lock);
+	return timer != 0 && processes_forget(removals->filesystem->processes, timer);
 }
 
 gboolean removals_take(
@@ -284,7 +293,10 @@ void removals_flush(struct removals *removals)
 	for (guint i = 0; i < all->len; i++) {
 		struct removal *removal = g_ptr_array_index(all, i);
 
+		/* A timer that has begun, or has not been set yet, finds that it is under way. */
 		if (stop_timer(removal))
 			begin(removal);
+		else
+			begin(removal_ref(removal));
 	}
 }

@@ -18,9 +18,12 @@ struct removals;
 struct removals *removals_create(struct filesystem *filesystem);
 void removals_destroy(struct removals *removals); /* NULL is fine; after removals_flush */
 
-/* Hides the object from now on and deletes it later. process may be NULL. Any thread. */
-void removals_add(struct removals *removals, const struct place *place, struct snapshot *snapshot,
-	struct process *process);
+/*
+ * Hides the object from now on and deletes it later. process may be NULL. FALSE when the mount
+ * ends: nothing is hidden or deleted. Any thread.
+ */
+gboolean removals_add(struct removals *removals, const struct place *place,
+	struct snapshot *snapshot, struct process *process);
 /*
  * The name is created: TRUE when the same process has unlinked it just now, and nothing is deleted.
  * An object that another process unlinked is deleted now.

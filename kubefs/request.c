@@ -130,13 +130,13 @@ static gboolean end(struct parking *parking, uint64_t id, int errnum)
 }
 
 /* Tells the request that nobody wants to wait for it; TRUE when it will answer all the same. */
-static gboolean give_up(struct parking *parking, uint64_t id)
+static gboolean give_up(struct parking *parking, uint64_t id, gboolean timed_out)
 {
 	LOCK_GUARD(&parking->lock);
 	struct parked *parked = g_hash_table_lookup(parking->parked, &id);
 
 	return parked != NULL && parked->request.interrupt != NULL &&
-	       parked->request.interrupt(&parked->request);
+	       parked->request.interrupt(&parked->request, timed_out);
 }
 
 /*
@@ -149,7 +149,7 @@ static void on_interrupt(fuse_req_t fuse, void *data)
 	struct parking *parking = filesystem->parking;
 	uint64_t id = GPOINTER_TO_SIZE(data);
 
-	if (!give_up(parking, id))
+	if (!give_up(parking, id, FALSE))
 		end(parking, id, EINTR);
 }
 
@@ -183,7 +183,7 @@ static void on_timeout(void *data)
 	if (parked != NULL)
 		text = describe_wait(&parked->request);
 	pthread_mutex_unlock(&parking->lock);
-	give_up(parking, ticket->id);
+	give_up(parking, ticket->id, TRUE);
 	if (end(parking, ticket->id, ETIMEDOUT) && text != NULL)
 		journal_add(parking->filesystem->journal, ETIMEDOUT, text);
 }

@@ -49,10 +49,11 @@ struct request {
 	void *state;
 	void (*state_free)(void *state);
 	/*
-	 * The user gave up, or time ran out. TRUE: run will be called again and answer, unless time
-	 * ran out. Called with locks held: may only cancel. NULL: the request just ends.
+	 * The kernel interrupts it (for any signal that is handled), or time ran out. TRUE: run
+	 * will be called again and answer, unless time ran out. Called with locks held: may only
+	 * cancel. NULL: the request just ends.
 	 */
-	gboolean (*interrupt)(struct request *request);
+	gboolean (*interrupt)(struct request *request, gboolean timed_out);
 };
 
 struct parking *parking_create(struct filesystem *filesystem);

@@ -123,6 +123,10 @@ static int begin_draft(struct request *request, GError **error)
 
 	if (!saving_place(node, &place))
 		return error_set(error, EACCES, "this file cannot be written");
+	/* Its LOOKUPs could not be told from those of others. */
+	if (request->thread == 0)
+		return error_set(error, EOPNOTSUPP,
+			"%s: cannot be written from another pid namespace", place.name);
 	r = guard_check(filesystem->guard, place.context, place.resource, SOURCE_UPDATE, error);
 	if (r < 0)
 		return r;
@@ -132,8 +136,11 @@ static int begin_draft(struct request *request, GError **error)
 		error);
 	if (local == NULL)
 		return -ENOSPC;
-	directory = node->key.kind == NODE_REJECTED ? rejection_locate(&place, &name)
-						    : place_directory_of(&place, &name);
+	directory = place_directory_of(&place, &name);
+	if (node->key.kind == NODE_REJECTED) {
+		g_free(name);
+		name = g_strdup(node->key.rejected->name);
+	}
 	openings_begin(filesystem->openings, request->thread, directory, name, local);
 	local_unref(local);
 	/* The kernel looks the name up again and finds the draft. */
@@ -179,13 +186,16 @@ static int reply_created(struct request *request, struct local *local)
 static int create_scratch(struct request *request, const char *directory, GError **error)
 {
 	struct filesystem *filesystem = request->filesystem;
-	struct local *local = local_create(&filesystem->usage, request->mode);
+	struct local *local = local_create(&filesystem->usage, request->mode,
+		attributes_mode_of_draft(request->node->key.resource) | 0111);
 	int r;
 
 	if (local == NULL)
 		return error_set(error, ENOSPC, "too many scratch files");
 	overlay_put(filesystem->overlay, directory, request->name, local);
 	r = reply_created(request, local);
+	if (r < 0)
+		overlay_remove(filesystem->overlay, directory, request->name, local);
 	local_unref(local);
 	return r;
 }
@@ -208,13 +218,10 @@ static int create_draft(struct request *request, const struct place *place, cons
 	if (!replaces)
 		overlay_put(filesystem->overlay, directory, request->name, local);
 	r = reply_created(request, local);
+	if (r < 0)
+		overlay_remove(filesystem->overlay, directory, request->name, local);
 	local_unref(local);
 	return r;
-}
-
-static gboolean is_scratch_name(const char *name)
-{
-	return name[0] == '.' || name[0] == '#';
 }
 
 static int create_object(struct request *request, const struct place *place, const char *directory,
@@ -242,7 +249,7 @@ static int create_object(struct request *request, const struct place *place, con
 	/* It came to be after the kernel looked: it looks again. */
 	if (r == 0)
 		return (request->flags & O_EXCL) != 0 ? -EEXIST : -ESTALE;
-	if (is_scratch_name(request->name))
+	if (layout_is_scratch_name(request->name))
 		return create_scratch(request, directory, error);
 	return create_draft(request, place, directory, FALSE, error);
 }
@@ -352,12 +359,14 @@ static int ask(struct request *request, struct flush *flush, collection_wait wai
 	return -EINPROGRESS;
 }
 
-gboolean saving_interrupt(struct request *request)
+gboolean saving_interrupt(struct request *request, gboolean timed_out)
 {
-	struct flush *flush = request->state;
+	struct flush *flush = g_atomic_pointer_get(&request->state);
 
 	if (flush == NULL)
 		return FALSE;
+	if (!timed_out && !process_is_given_up(request->thread))
+		return TRUE;
 	pthread_mutex_lock(&flush->lock);
 	flush->interrupted = TRUE;
 	pthread_mutex_unlock(&flush->lock);
@@ -378,8 +387,8 @@ static int save(struct request *request, struct flush *flush, collection_wait wa
 	const struct handle *handle = handle_of(request->handle);
 
 	if (was_interrupted(flush))
-		draft_refuse(flush->draft, flush->generation, EINTR,
-			"the save was interrupted before it was sent");
+		draft_refuse(flush->draft, handle != NULL ? handle->process : NULL,
+			flush->generation, EINTR, "the save was interrupted before it was sent");
 	return draft_save(flush->draft, handle != NULL ? handle->process : NULL, flush->generation,
 		wait, data);
 }
@@ -403,8 +412,8 @@ static struct flush *flush_of(struct request *request)
 		return NULL;
 	if (request->state == NULL) {
 		draft_is_dirty(local->draft, &generation);
-		request->state = flush_create(local, generation);
 		request->state_free = flush_unref;
+		g_atomic_pointer_set(&request->state, flush_create(local, generation));
 	}
 	return request->state;
 }
@@ -432,8 +441,8 @@ int saving_flush_run(struct request *request, collection_wait wait, void *data, 
 	if (wait == NULL || ask(request, flush, wait, data) < 0)
 		return -EINPROGRESS;
 	if (is_killed_writer(request, flush)) {
-		draft_refuse(flush->draft, flush->generation, EINTR,
-			"its writer was killed before it was complete");
+		draft_refuse(flush->draft, handle_of(request->handle)->process, flush->generation,
+			EINTR, "its writer was killed before it was complete");
 		return reply_done(request, -EINTR);
 	}
 	/* A later FLUSH, FSYNC or RELEASE saves what somebody may still write to. */

@@ -22,7 +22,7 @@ int saving_fsync_run(struct request *request, collection_wait wait, void *data, 
 int saving_truncate_run(struct request *request, collection_wait wait, void *data, GError **error);
 
 /* request.interrupt for FLUSH, FSYNC and SETATTR. */
-gboolean saving_interrupt(struct request *request);
+gboolean saving_interrupt(struct request *request, gboolean timed_out);
 
 /* The last descriptor of the handle is gone. */
 void saving_release(struct filesystem *filesystem, uint64_t handle);

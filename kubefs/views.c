@@ -45,16 +45,25 @@ gboolean views_place(const struct node_key *view, struct place *ret)
 }
 
 /* What the last dry run of the object showed, or NULL. */
-static struct snapshot *find_preview(struct filesystem *filesystem, const struct node_key *key)
+static struct snapshot *find_preview(
+	struct filesystem *filesystem, const struct node_key *key, const char *object)
 {
 	const struct place place = {
 		.context = key->context,
 		.resource = key->resource,
 		.namespace = (char *)key->namespace,
-		.name = (char *)key->name,
+		.name = (char *)object,
 	};
 
 	return previews_find(filesystem->previews, &place);
+}
+
+gboolean views_have_preview(
+	struct filesystem *filesystem, const struct node_key *directory, const char *object)
+{
+	struct snapshot *preview SNAPSHOT_CLEANUP = find_preview(filesystem, directory, object);
+
+	return preview != NULL;
 }
 
 static void found_view(const struct node_key *directory, const char *name,
@@ -84,7 +93,7 @@ int views_resolve(struct filesystem *filesystem, const struct node *directory, c
 	int r;
 
 	if (strcmp(name, VIEWS_DRY_RUN) == 0) {
-		snapshot = find_preview(filesystem, key);
+		snapshot = find_preview(filesystem, key, key->name);
 		if (snapshot != NULL)
 			found_view(key, name, snapshot, ret);
 		return 0;
@@ -120,7 +129,7 @@ const char *views_name_at(
 				return PLACES[at].name;
 			continue;
 		}
-		preview = find_preview(filesystem, &directory->key);
+		preview = find_preview(filesystem, &directory->key, directory->key.name);
 		if (preview != NULL)
 			return VIEWS_DRY_RUN;
 	}

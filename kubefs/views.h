@@ -15,6 +15,10 @@ gboolean views_name_place(const struct node_key *directory, const char *name, st
 /* The same for the key of a NODE_VIEW. */
 gboolean views_place(const struct node_key *view, struct place *ret);
 
+/* Whether there is a preview of that object of a resource's directory. */
+gboolean views_have_preview(
+	struct filesystem *filesystem, const struct node_key *directory, const char *object);
+
 /* As layout_resolve, for a NODE_VIEWS directory. */
 int views_resolve(struct filesystem *filesystem, const struct node *directory, const char *name,
 	collection_wait wait, void *data, struct layout_entry *ret, GError **error);

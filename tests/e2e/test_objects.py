@@ -12,7 +12,7 @@ import pytest
 
 from editing import (
     changed, code_of, comments, create, failure_of, finish, in_other, is_dry_run, made, manifest, new_file,
-    save, start_other, without_comments, write_all)
+    save, save_in_other, start_other, without_comments, write_all)
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 AT_FDCWD = -100
@@ -255,6 +255,58 @@ def test_unlink_and_create_by_one_process_is_an_update(desk, item):
     item.check_saved()
     time.sleep(0.5)  # longer than the delay of a deletion
     item.check_saved()
+
+
+def test_unlink_and_rename_by_one_process_is_an_update(desk, item):
+    """As Java's Files.move replaces a file: nothing is deleted afterwards."""
+    text = changed(item)
+    code = """
+scratch = arguments[0] + ".tmp"
+save(scratch, arguments[1], os.O_CREAT)
+os.unlink(arguments[0])
+os.rename(scratch, arguments[0])
+time.sleep(0.6)  # longer than the delay of a deletion
+"""
+    assert in_other(code, item.file, text) == 0
+    item.check_saved()
+    time.sleep(0.5)
+    item.check_saved()
+
+
+def test_created_and_saved_again_through_one_descriptor(desk):
+    file = new_file(desk)
+    text = manifest(data={"key": "one"})
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    write_all(descriptor, text)
+    os.fsync(descriptor)
+    os.ftruncate(descriptor, 0)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    write_all(descriptor, text.replace("one", "two"))
+    os.close(descriptor)
+    assert made(desk, file).stored()["data"] == {"key": "two"}
+
+
+def test_refused_texts_of_two_writers(item):
+    """The second one does not cost the first one's author what was typed; a good save ends both."""
+    texts = [changed(item, "key: one", f"bad key!: {who}") for who in ("first", "second")]
+    for text in texts:
+        assert save_in_other(item.file, text) == errno.EINVAL
+    assert without_comments(item.rejected_text()) == texts[1]
+    earlier = item.rejected.with_name(f"{item.rejected.name}.1")
+    assert without_comments(earlier.read_text()) == texts[0]
+    save(item.file, changed(item))
+    assert not item.rejected.exists() and not earlier.exists()
+
+
+def test_refused_before_anything_is_sent(item):
+    """sed -i removes its temporary file: the text is kept all the same."""
+    text = changed(item, "key: one", "key: " + "x" * (4 << 20))
+    scratch = scratch_of(item, text)
+    assert failure_of(os.rename, scratch, item.file) == errno.EFBIG
+    assert without_comments(item.rejected_text()) == text
+    os.unlink(scratch)
+    assert item.sent() == []
+    item.rejected.unlink()
 
 
 def test_unlink_and_create_refused(desk, item):

@@ -82,7 +82,6 @@ def work(number):
 """ + FORKED
 
 
-@pytest.mark.sanitize
 def test_disjoint_fields(desk):
     item = desk.config_map(**{f"field-{number:02}": "0" for number in range(WRITERS)})
     assert finish(start_other(EACH_ITS_FIELD, item.file, WRITERS), 150) == 0
@@ -153,9 +152,10 @@ def test_killed_writer(desk, command, number):
     """Half a config map is a valid config map: it must not be saved."""
     item = desk.config_map(key="one", other="first")
     half, _ = reordered(item)
-    # A shell in the background would ignore SIGINT.
+    # A shell in the background would ignore SIGINT, and who runs under nohup SIGHUP.
     process = subprocess.Popen([*COMMANDS[command], item.file], stdin=subprocess.PIPE, start_new_session=True,
-                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+                               preexec_fn=lambda: [signal.signal(one, signal.SIG_DFL)
+                                                   for one in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)])
     process.stdin.write(half.encode())
     process.stdin.flush()
     if command in ("exec", "group"):

@@ -3,7 +3,9 @@
 import calendar
 import contextlib
 import errno
+import json
 import os
+import shutil
 import stat
 import subprocess
 import textwrap
@@ -217,6 +219,54 @@ def test_allow_and_deny(cluster, mount, namespace, options, may_update, may_dele
             mounted.wait_for(lambda: not cluster.exists(path), "it is deleted", 5)
         else:
             assert cluster.exists(path)
+
+
+def test_views_are_updates(cluster, mount, namespace):
+    """What may not be updated is not updated by renaming onto a view of it, either."""
+    cluster.kubectl("create", "deployment", "one", "-n", namespace, "--image=none", "--replicas=0")
+    mounted = mount("-o", "deny=/update")
+    views = mounted.resource("deployments.apps", namespace) / "one@"
+    assert (views / "scale").read_text() == "0\n"
+    scratch = views / "scratch"
+    create(scratch, "1\n")
+    assert failure_of(os.rename, scratch, views / "scale") == errno.EACCES
+    assert failure_of(save, views / "scale", "1\n") == errno.EACCES
+    spec = cluster.api("GET", f"/apis/apps/v1/namespaces/{namespace}/deployments/one")["spec"]
+    assert spec["replicas"] == 0
+
+
+def test_contexts_have_switches_of_their_own(cluster, mount, namespace, tmp_path):
+    """Two contexts of one cluster: one is read-only, one only tries."""
+    cluster.kubectl("create", "configmap", "one", "-n", namespace, "--from-literal=key=one")
+    config = tmp_path / "contexts.kubeconfig"
+    shutil.copy(cluster.kubeconfig, config)
+    kubectl = [cluster.bin / "kubectl", "--kubeconfig", config, "config"]
+    view = json.loads(subprocess.run([*kubectl, "view", "-o", "json"], check=True, capture_output=True).stdout)
+    user, server = (view["contexts"][0]["context"][what] for what in ("user", "cluster"))
+    for name in "fixed", "tried", "free":
+        subprocess.run([*kubectl, "set-context", name, f"--cluster={server}", f"--user={user}"], check=True,
+                       capture_output=True)
+    mounted = mount("-o", "ro=fixed", "-o", "dry_run=tried", kubeconfig=config, source="fixed,tried,free")
+    path = f"/api/v1/namespaces/{namespace}/configmaps/one"
+    fixed, tried, free = (mounted.path / name / "namespaces" / namespace / "configmaps" / "one.yaml"
+                          for name in ("fixed", "tried", "free"))
+    text = fixed.read_text()
+    for change in (lambda: save(fixed, text.replace("key: one", "key: two")), lambda: os.truncate(fixed, 3),
+                   lambda: create(fixed.with_name("two.yaml"), manifest()), lambda: os.chmod(fixed, 0o600),
+                   lambda: create(fixed.with_name(".one.yaml.swp"), "x"), lambda: os.mkdir(fixed.parents[2] / "new"),
+                   lambda: os.rename(fixed, f"{fixed}~"), lambda: subprocess.run(["rm", "-f", fixed], check=True),
+                   lambda: os.symlink("x", fixed.with_name(".#one.yaml"))):
+        with pytest.raises((OSError, subprocess.CalledProcessError)) as failed:
+            change()
+        assert isinstance(failed.value, subprocess.CalledProcessError) or failed.value.errno == errno.EROFS
+    save(tried, tried.read_text().replace("key: one", "key: two"))
+    subprocess.run(["rm", tried], check=True)
+    time.sleep(0.5)  # longer than the delay of a deletion
+    assert cluster.api("GET", path)["data"] == {"key": "one"}
+    mounted.wait_for(tried.exists, "it is there again")
+    save(free, free.read_text().replace("key: one", "key: three"))
+    assert cluster.api("GET", path)["data"] == {"key": "three"}
+    mounted.wait_for(lambda: "key: three" in fixed.read_text(), "all show it")
 
 
 def test_paths_that_cannot_be_written(desk):

@@ -197,7 +197,7 @@ START_TEST (the_server_s_warnings_are_told) {
 	setup(&fixture);
 	begin(&fixture);
 	fake_warn(fixture.fake, "example.com/v1 is deprecated");
-	lines_expect(fixture.lines, "problem warning: example.com/v1 is deprecated");
+	lines_expect(fixture.lines, "problem example.com/v1 is deprecated");
 	cache_stop(fixture.cache);
 	fake_warn(fixture.fake, "late");
 	lines_expect_none(fixture.lines);

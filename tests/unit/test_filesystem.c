@@ -558,7 +558,7 @@ START_TEST (a_denied_directory_is_eacces) {
 	walk(&fixture);
 	secrets = enter(&fixture, fixture.namespace, "secrets");
 	request = new_request(&fixture);
-	OPERATIONS.opendir(request, secrets, NULL);
+	OPERATIONS.opendir(request, secrets, &(struct fuse_file_info){0});
 	fake_fail(take_list(&fixture, "secrets"), EACCES, 403);
 	fake_fail(take_list(&fixture, "secrets"), EACCES, 403);
 	ck_assert_int_eq(fake_request_wait(request), REPLY_ERROR);

@@ -26,7 +26,7 @@ static void expect_unused(const struct local_usage *usage)
 
 START_TEST (writes_anywhere) {
 	struct local_usage usage = {0};
-	struct local *local = local_create(&usage, 0100640);
+	struct local *local = local_create(&usage, 0100640, 07777);
 
 	ck_assert_int_eq(local->type, S_IFREG);
 	ck_assert_int_eq(local->mode, 0640);
@@ -45,7 +45,7 @@ END_TEST
 
 START_TEST (fills_holes_with_zeros) {
 	struct local_usage usage = {0};
-	struct local *local = local_create(&usage, 0644);
+	struct local *local = local_create(&usage, 0644, 07777);
 	g_autoptr(GBytes) bytes = NULL;
 
 	ck_assert_int_eq(local_write(local, "secret", 6, 0), 0);
@@ -61,7 +61,7 @@ END_TEST
 
 START_TEST (extends_and_truncates) {
 	struct local_usage usage = {0};
-	struct local *local = local_create(&usage, 0644);
+	struct local *local = local_create(&usage, 0644, 07777);
 
 	ck_assert_int_eq(local_write(local, "abc", 3, 0), 0);
 	ck_assert_int_eq(local_extend(local, 2), 0);
@@ -117,7 +117,7 @@ END_TEST
 
 START_TEST (drafts_have_room_that_scratch_files_have_not) {
 	struct local_usage usage = {0};
-	struct local *scratch = local_create(&usage, 0644);
+	struct local *scratch = local_create(&usage, 0644, 07777);
 	struct local *draft = local_create_reserved(&usage, 0644, LOCAL_BYTES_MAX, 1);
 	gint64 filled;
 
@@ -140,7 +140,7 @@ END_TEST
 
 START_TEST (a_scratch_file_has_a_limit_of_its_own) {
 	struct local_usage usage = {0};
-	struct local *local = local_create(&usage, 0644);
+	struct local *local = local_create(&usage, 0644, 07777);
 
 	ck_assert_int_eq(local_truncate(local, LOCAL_FILE_MAX + 1), -EFBIG);
 	ck_assert_int_eq(local_write(local, "x", 1, LOCAL_FILE_MAX), -EFBIG);
@@ -152,11 +152,11 @@ END_TEST
 
 START_TEST (there_are_only_so_many) {
 	struct local_usage usage = {.files = LOCAL_FILES_MAX - 1};
-	struct local *last = local_create(&usage, 0644);
+	struct local *last = local_create(&usage, 0644, 07777);
 	struct local *draft;
 
 	ck_assert_ptr_nonnull(last);
-	ck_assert_ptr_null(local_create(&usage, 0644));
+	ck_assert_ptr_null(local_create(&usage, 0644, 07777));
 	ck_assert_ptr_null(local_create_link(&usage, "a"));
 	ck_assert_int_eq(usage.files, LOCAL_FILES_MAX);
 	draft = local_create_reserved(&usage, 0644, 10, 1);
@@ -173,7 +173,7 @@ START_TEST (a_link_has_a_target) {
 	struct local_usage usage = {0};
 	char target[] = "somewhere";
 	struct local *link = local_create_link(&usage, target);
-	struct local *file = local_create(&usage, 0644);
+	struct local *file = local_create(&usage, 0644, 07777);
 
 	target[0] = 'X';
 	ck_assert_str_eq(link->target, "somewhere");
@@ -188,7 +188,7 @@ END_TEST
 
 START_TEST (attributes_are_set_as_asked) {
 	struct local_usage usage = {0};
-	struct local *local = local_create(&usage, 0644);
+	struct local *local = local_create(&usage, 0644, 07777);
 	const struct timespec then = {.tv_sec = 1000, .tv_nsec = 7};
 
 	local_set_attributes(local, FUSE_SET_ATTR_MODE, S_IFREG | 0400, &then);
@@ -220,7 +220,7 @@ static void *write_much(void *data)
 
 START_TEST (works_on_several_threads) {
 	struct local_usage usage = {0};
-	struct local *local = local_create(&usage, 0644);
+	struct local *local = local_create(&usage, 0644, 07777);
 	pthread_t threads[3];
 
 	for (guint i = 0; i < G_N_ELEMENTS(threads); i++)

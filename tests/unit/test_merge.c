@@ -530,7 +530,8 @@ START_TEST (deep_and_long) {
 	gint64 begin;
 
 	for (int side = 0; side < 3; side++) {
-		struct document_node *node = document_new_string(document, "b\0t\0m" + 2 * side, 1);
+		struct document_node *node =
+			document_new_string(document, &"b\0t\0m"[2 * (size_t)side], 1);
 
 		for (int depth = 1; depth < DOCUMENT_DEPTH_MAX; depth++) {
 			struct document_node *object = document_new(document, DOCUMENT_OBJECT);
@@ -566,8 +567,8 @@ START_TEST (long_names) {
 	for (int side = 0; side < 3; side++) {
 		struct document_node *object = document_new(document, DOCUMENT_OBJECT);
 
-		document_set(
-			object, name->str, document_new_string(document, "b\0t\0m" + 2 * side, 1));
+		document_set(object, name->str,
+			document_new_string(document, &"b\0t\0m"[2 * (size_t)side], 1));
 		sides[side] = object;
 	}
 	ck_assert_int_eq(

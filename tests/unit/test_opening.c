@@ -11,7 +11,7 @@ static struct local_usage usage;
 static struct local *begin(
 	struct openings *openings, pid_t thread, const char *directory, const char *name)
 {
-	struct local *local = local_create(&usage, 0644);
+	struct local *local = local_create(&usage, 0644, 07777);
 
 	openings_begin(openings, thread, directory, name, local);
 	local_unref(local);

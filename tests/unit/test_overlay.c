@@ -30,7 +30,7 @@ static void finish(struct fixture *fixture)
 
 static void put(struct fixture *fixture, const char *directory, const char *name, const char *text)
 {
-	struct local *local = local_create(&fixture->usage, 0644);
+	struct local *local = local_create(&fixture->usage, 0644, 07777);
 
 	ck_assert_int_eq(local_fill(local, text, strlen(text)), 0);
 	overlay_put(fixture->overlay, directory, name, local);
@@ -110,7 +110,7 @@ START_TEST (removes_only_what_is_meant) {
 	struct local *old;
 
 	setup(&fixture);
-	old = local_create(&fixture.usage, 0644);
+	old = local_create(&fixture.usage, 0644, 07777);
 	overlay_put(fixture.overlay, "d", "a", old);
 	overlay_put(fixture.overlay, "d", "b", old);
 	ck_assert_uint_eq(old->links, 2);

@@ -275,13 +275,17 @@ static void hang(pid_t thread)
 	ck_assert_int_eq(mkfifo(path, 0600), 0);
 }
 
-/* Waits until somebody hangs there, and lets it go on. */
+/*
+ * Lets who hangs there go on. A worker that came so late that its question had its answer already
+ * never looks; one that is on its way finds a file that does not hang.
+ */
 static void let_go(pid_t thread)
 {
 	g_autofree char *path = g_strdup_printf("%s/%d/status", temporary_directory, (int)thread);
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
 
 	ck_assert_int_ge(fd, 0);
+	ck_assert(g_file_set_contents(path, "", 0, NULL));
 	close(fd);
 }
 

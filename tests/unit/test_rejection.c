@@ -17,8 +17,8 @@ static void keep(struct write_fixture *fixture, const char *name, const char *te
 
 	for (; reasons != NULL && *reasons != NULL; reasons++)
 		g_ptr_array_add(array, (char *)*reasons);
-	rejection_keep(
-		fixture->filesystem, &place, bytes, errnum, message, array->len > 0 ? array : NULL);
+	rejection_keep(fixture->filesystem, &place, bytes, NULL, errnum, message,
+		array->len > 0 ? array : NULL);
 }
 
 static void clear(
@@ -176,16 +176,59 @@ START_TEST (each_file_has_its_own) {
 	status.resource = fixture.apps;
 	status.kind = PLACE_STATUS;
 	keep(&fixture, "web", "a: 1\n", EINVAL, "no", NULL);
-	rejection_keep(fixture.filesystem, &json, text, EINVAL, "no", NULL);
-	rejection_keep(fixture.filesystem, &status, text, EINVAL, "no", NULL);
+	rejection_keep(fixture.filesystem, &json, text, NULL, EINVAL, "no", NULL);
+	rejection_keep(fixture.filesystem, &status, text, NULL, EINVAL, "no", NULL);
 	rejected_unref(expect(&fixture, "web", "a: 1\n"));
 	expect_file(&fixture, "web.json.rejected", "{}");
+	/* What is saved of an object is saved in either form. */
 	clear(&fixture, "web", "a: 2\n", FALSE);
-	expect_file(&fixture, "web.json.rejected", "{}");
-	rejection_clear(fixture.filesystem, &json, text, FALSE);
 	expect_file(&fixture, "web.json.rejected", NULL);
+	ck_assert(!overlay_is_unused(fixture.filesystem->overlay));
 	rejection_clear(fixture.filesystem, &status, text, FALSE);
 	ck_assert(overlay_is_unused(fixture.filesystem->overlay));
+	write_fixture_finish(&fixture);
+}
+END_TEST
+
+static void keep_of(struct write_fixture *fixture, struct process *writer, const char *text)
+{
+	const struct place place = map_place(fixture, "web");
+	g_autoptr(GBytes) bytes = bytes_of(text);
+
+	rejection_keep(fixture->filesystem, &place, bytes, writer, EINVAL, "no", NULL);
+}
+
+START_TEST (what_others_have_typed_is_set_aside) {
+	struct write_fixture fixture;
+	struct process *self;
+	struct process *other;
+
+	write_fixture_setup(&fixture);
+	self = processes_get(fixture.filesystem->processes, fixture.pid);
+	other = processes_get(fixture.filesystem->processes, fixture.other);
+	keep_of(&fixture, self, "a: 1\n");
+	keep_of(&fixture, self, "a: 2\n");
+	expect_file(&fixture, "web.yaml.rejected.1", NULL);
+	keep_of(&fixture, other, "a: 3\n");
+	rejected_unref(expect(&fixture, "web", "a: 3\n"));
+	expect_file(&fixture, "web.yaml.rejected.1", "a: 2\n");
+	keep_of(&fixture, NULL, "a: 4\n");
+	keep_of(&fixture, NULL, "a: 5\n");
+	expect_file(&fixture, "web.yaml.rejected.2", "a: 3\n");
+	expect_file(&fixture, "web.yaml.rejected.3", "a: 4\n");
+	/* The same text once more is none of somebody else. */
+	keep_of(&fixture, self, "a: 5\n");
+	expect_file(&fixture, "web.yaml.rejected.4", NULL);
+	for (int i = 0; i < REJECTION_TEXTS; i++) {
+		g_autofree char *text = g_strdup_printf("b: %d\n", i);
+
+		keep_of(&fixture, NULL, text);
+	}
+	expect_error(&fixture, "web.yaml: too many refused texts");
+	clear(&fixture, "web", "a: 6\n", FALSE);
+	ck_assert(overlay_is_unused(fixture.filesystem->overlay));
+	process_unref(self);
+	process_unref(other);
 	write_fixture_finish(&fixture);
 }
 END_TEST
@@ -194,25 +237,23 @@ START_TEST (long_names_are_cut_and_stay_apart) {
 	struct write_fixture fixture;
 	g_autofree char *one = g_strnfill(249, 'n');
 	g_autofree char *two = g_strnfill(249, 'n');
-	struct place place;
-	g_autofree char *directory = NULL;
-	g_autofree char *name = NULL;
+	struct rejected *rejected;
 
 	write_fixture_setup(&fixture);
 	one[248] = '1';
 	two[248] = '2';
-	place = map_place(&fixture, one);
-	directory = rejection_locate(&place, &name);
-	ck_assert_uint_le(strlen(name), NAME_MAX);
-	ck_assert(g_str_has_suffix(name, ".rejected"));
 	keep(&fixture, one, "a: 1\n", EINVAL, "no", NULL);
+	rejected = expect(&fixture, one, "a: 1\n");
+	ck_assert_uint_le(strlen(rejected->name), NAME_MAX);
+	ck_assert(g_str_has_suffix(rejected->name, ".rejected"));
 	keep(&fixture, two, "a: 2\n", EINVAL, "no", NULL);
 	rejected_unref(expect(&fixture, one, "a: 1\n"));
 	rejected_unref(expect(&fixture, two, "a: 2\n"));
 	clear(&fixture, two, "a: 3\n", FALSE);
 	expect(&fixture, two, NULL);
 	rejected_unref(expect(&fixture, one, "a: 1\n"));
-	expect_file(&fixture, name, "a: 1\n");
+	expect_file(&fixture, rejected->name, "a: 1\n");
+	rejected_unref(rejected);
 	write_fixture_finish(&fixture);
 }
 END_TEST
@@ -243,7 +284,7 @@ START_TEST (secrets_are_for_their_owner) {
 	write_fixture_setup(&fixture);
 	place = map_place(&fixture, "token");
 	place.resource = fake_resource("", "v1", "secrets", "Secret");
-	rejection_keep(fixture.filesystem, &place, text, EINVAL, "no", NULL);
+	rejection_keep(fixture.filesystem, &place, text, NULL, EINVAL, "no", NULL);
 	rejected = rejection_find(fixture.filesystem, &place);
 	ck_assert_int_eq(rejected->mode, 0600);
 	rejected_unref(rejected);
@@ -265,6 +306,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, a_good_save_clears);
 	tcase_add_test(tcase, a_scratch_file_of_that_name_is_left_alone);
 	tcase_add_test(tcase, each_file_has_its_own);
+	tcase_add_test(tcase, what_others_have_typed_is_set_aside);
 	tcase_add_test(tcase, long_names_are_cut_and_stay_apart);
 	tcase_add_test(tcase, losses_are_noted);
 	tcase_add_test(tcase, secrets_are_for_their_owner);
