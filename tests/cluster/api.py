@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import select
 import socket
 import ssl
 import threading
@@ -33,6 +34,11 @@ class Connection:
         if token:
             self.headers["Authorization"] = f"Bearer {token}"
 
+    def _drop_if_closed(self):
+        """Nothing is to be read between an answer and the next request but the server's farewell."""
+        if self.http.sock is not None and select.select([self.http.sock], [], [], 0)[0]:
+            self.http.close()
+
     def send(self, method, path, body=None, headers=None):
         """Send a request; returns the response, whose body is not read yet."""
         headers = {**self.headers, **(headers or {})}
@@ -40,6 +46,7 @@ class Connection:
             body = json.dumps(body).encode()
         if body is not None:
             headers.setdefault("Content-Type", "application/json")
+        self._drop_if_closed()
         fresh = self.http.sock is None
         try:
             self.http.request(method, path, body, headers)
