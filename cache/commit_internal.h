@@ -82,10 +82,10 @@ struct commit {
 
 	/* All below is the strand's. */
 	char *object; /* what the queue knows it by */
+	char *doubted; /* what the last answer said that left doubt, or NULL */
 	gboolean queued;
 	gboolean begun;
 	guint tries; /* changes sent */
-	char *doubted; /* what the last answer said that left doubt, or NULL */
 	guint pauses;
 	/* What is waited for. */
 	struct source_call *call;
@@ -93,6 +93,7 @@ struct commit {
 	gboolean waiting; /* for the cache */
 	uint64_t pause; /* a timer */
 	guint overdue; /* of pauses that were cancelled after their job had been posted */
+	gboolean fresh; /* there is as the server said, and not the cache */
 	commit_step after_pause;
 	commit_got after_get;
 	commit_got_raw after_get_raw;
@@ -103,7 +104,6 @@ struct commit {
 	struct schema_set *set;
 	/* What is there. */
 	struct snapshot *there; /* NULL: nothing */
-	gboolean fresh; /* as the server said, and not the cache */
 	struct commit_tree theirs; /* of there */
 	/* What the writer wants. */
 	struct manifest *manifest;

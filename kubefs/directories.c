@@ -117,7 +117,7 @@ int directories_make_run(struct request *request, collection_wait wait, void *da
 
 	if (r < 0)
 		return r;
-	if (!is_plain(namespace))
+	if (namespace == NULL || !is_plain(namespace))
 		r = error_set(error, EINVAL, "%s: there can be no such namespace", request->name);
 	else if (request->state == NULL)
 		begin_make(request, resource, namespace);

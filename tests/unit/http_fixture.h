@@ -49,9 +49,9 @@ struct call {
 	gboolean done;
 	int errnum;
 	int status;
+	unsigned int retry_after;
 	char *reason;
 	char *message;
-	unsigned int retry_after;
 	gboolean connected;
 	gboolean unanswered;
 	gboolean has_object;

@@ -91,13 +91,13 @@ START_TEST (odd_shapes) {
 	static const char *const texts[] = {"{}", "[]", "a", "1", "null", "metadata: []",
 		"{metadata: a, spec: b, data: c, secrets: d}",
 		"{metadata: 1, spec: [1], data: [], secrets: {}, type: [a]}",
-		"{metadata: {labels: 1, annotations: [a]}, spec: {claimRef: 1, ports: {}, "
-		"containers: a, volumes: {name: kube-api-access-a, projected: 1}}}",
-		"{metadata: {name: [a]}, secrets: [1, a, [], {}, {name: 1}, {name: \"\\0\"}], "
-		"spec: "
-		"{ports: [1, a, [nodePort]], volumes: [1, a, [], {name: 1}, {name: "
-		"kube-api-access-a}, {projected: 1}], initContainers: [a, 1, {volumeMounts: a}], "
-		"containers: [{volumeMounts: [1, a, {name: []}]}]}}"};
+		("{metadata: {labels: 1, annotations: [a]}, spec: {claimRef: 1, ports: {}, "
+		 "containers: a, volumes: {name: kube-api-access-a, projected: 1}}}"),
+		("{metadata: {name: [a]}, secrets: [1, a, [], {}, {name: 1}, {name: \"\\0\"}], "
+		 "spec: "
+		 "{ports: [1, a, [nodePort]], volumes: [1, a, [], {name: 1}, {name: "
+		 "kube-api-access-a}, {projected: 1}], initContainers: [a, 1, {volumeMounts: a}], "
+		 "containers: [{volumeMounts: [1, a, {name: []}]}]}}")};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
 		for (size_t j = 0; j < G_N_ELEMENTS(texts); j++)
