@@ -226,6 +226,11 @@ def test_no_trace_in_syslog(cluster, canary, logged, tmp_path, kind):
     cluster.webhook.users[TOKEN]["groups"] = []
     cluster.kubectl("create", "role", "canary", "-n", canary, "--verb=get,list,watch", "--resource=secrets,configmaps")
     cluster.kubectl("create", "rolebinding", "canary", "-n", canary, "--role=canary", "--user=canary-user")
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {
+        "user": "canary-user", "resourceAttributes": {"namespace": canary, "verb": "list", "resource": "secrets"}}}
+    # The authorizer learns of the binding a little later.
+    cluster.wait_for(lambda: cluster.api("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+                     ["status"]["allowed"], "the rights are there")
     done, messages = logged(user_entry(kind, TOKEN, tmp_path / "plugin"))
     assert done.returncode == 0, done.stderr
     assert canaries_in(done.stdout.encode()) == {VALUE}, done.stderr
