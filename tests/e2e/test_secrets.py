@@ -223,15 +223,17 @@ def logged(cluster, namespace):
 def test_no_trace_in_syslog(cluster, canary, logged, tmp_path, kind):
     """At the highest level, which names what was refused."""
     known = files_now()
-    cluster.webhook.users[TOKEN]["groups"] = []
+    # Another token than an administrator's: the server remembers for ten seconds whose a token is.
+    token, user = f"{TOKEN}-limited", "limited-user"
+    cluster.webhook.users[token] = {"username": user, "uid": user, "groups": []}
     cluster.kubectl("create", "role", "canary", "-n", canary, "--verb=get,list,watch", "--resource=secrets,configmaps")
-    cluster.kubectl("create", "rolebinding", "canary", "-n", canary, "--role=canary", "--user=canary-user")
+    cluster.kubectl("create", "rolebinding", "canary", "-n", canary, "--role=canary", f"--user={user}")
     review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {
-        "user": "canary-user", "resourceAttributes": {"namespace": canary, "verb": "list", "resource": "secrets"}}}
+        "user": user, "resourceAttributes": {"namespace": canary, "verb": "list", "resource": "secrets"}}}
     # The authorizer learns of the binding a little later.
     cluster.wait_for(lambda: cluster.api("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
                      ["status"]["allowed"], "the rights are there")
-    done, messages = logged(user_entry(kind, TOKEN, tmp_path / "plugin"))
+    done, messages = logged(user_entry(kind, token, tmp_path / "plugin"))
     assert done.returncode == 0, done.stderr
     assert canaries_in(done.stdout.encode()) == {VALUE}, done.stderr
     # A daemon's priorities: 24 and 7 for debugging, 4 for a warning.
