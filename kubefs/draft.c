@@ -8,7 +8,6 @@
 #include "client/lock.h"
 #include "kubefs/attributes.h"
 #include "kubefs/filesystem.h"
-#include "kubefs/log.h"
 #include "kubefs/rejection.h"
 
 /* A lane that a parked request blocks delays the answer of a save no longer than this. */

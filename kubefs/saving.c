@@ -165,22 +165,13 @@ int saving_open_run(struct request *request, collection_wait wait, void *data, G
 
 /* CREATE */
 
-static int reply_created(struct request *request, struct local *local)
+static void reply_created(struct request *request, struct local *local)
 {
-	struct filesystem *filesystem = request->filesystem;
-	struct layout_entry entry = {.found = TRUE, .key = {.kind = NODE_LOCAL, .local = local}};
-	struct fuse_entry_param parameters;
 	struct fuse_file_info info;
-	int r = lookup_enter(filesystem, &entry, &parameters, NULL);
 
-	if (r < 0)
-		return r;
 	fill_info(request, local, &info);
-	if (fuse_reply_create(request->fuse, &parameters, &info) < 0) {
-		saving_release(filesystem, info.fh);
-		node_table_forget(filesystem->nodes, parameters.ino, 1);
-	}
-	return 0;
+	if (!lookup_reply_local(request, local, &info))
+		saving_release(request->filesystem, info.fh);
 }
 
 static int create_scratch(struct request *request, const char *directory, GError **error)
@@ -188,16 +179,13 @@ static int create_scratch(struct request *request, const char *directory, GError
 	struct filesystem *filesystem = request->filesystem;
 	struct local *local = local_create(&filesystem->usage, request->mode,
 		attributes_mode_of_draft(request->node->key.resource) | 0111);
-	int r;
 
 	if (local == NULL)
 		return error_set(error, ENOSPC, "too many scratch files");
 	overlay_put(filesystem->overlay, directory, request->name, local);
-	r = reply_created(request, local);
-	if (r < 0)
-		overlay_remove(filesystem->overlay, directory, request->name, local);
+	reply_created(request, local);
 	local_unref(local);
-	return r;
+	return 0;
 }
 
 /* A draft of what is not there yet stands under its name until it is saved. */
@@ -217,19 +205,16 @@ static int create_draft(struct request *request, const struct place *place, cons
 		return -ENOSPC;
 	if (!replaces)
 		overlay_put(filesystem->overlay, directory, request->name, local);
-	r = reply_created(request, local);
-	if (r < 0)
-		overlay_remove(filesystem->overlay, directory, request->name, local);
+	reply_created(request, local);
 	local_unref(local);
-	return r;
+	return 0;
 }
 
 static int create_object(struct request *request, const struct place *place, const char *directory,
 	collection_wait wait, void *data, GError **error)
 {
 	struct filesystem *filesystem = request->filesystem;
-	pid_t group = process_group(request->thread);
-	struct process *process = group != 0 ? processes_get(filesystem->processes, group) : NULL;
+	struct process *process = request_process(request);
 	gboolean replaces = removals_take(filesystem->removals, place, process);
 	g_autoptr(GError) unknown = NULL;
 	struct snapshot *snapshot = NULL;
@@ -395,10 +380,7 @@ static int save(struct request *request, struct flush *flush, collection_wait wa
 
 static int reply_done(struct request *request, int r)
 {
-	if (r < 0)
-		return r;
-	fuse_reply_err(request->fuse, 0);
-	return 0;
+	return r < 0 ? r : request_reply_done(request);
 }
 
 /* The flush that belongs to the request, made on its first run; NULL: not of a draft. */
