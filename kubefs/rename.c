@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/error.h"
+#include "client/lock.h"
 #include "kubefs/draft.h"
 #include "kubefs/named.h"
 #include "kubefs/rejection.h"
@@ -102,7 +103,6 @@ static int back_up(
 	struct request *request, struct named *from, const struct named *to, GError **error)
 {
 	struct filesystem *filesystem = request->filesystem;
-	const struct place *place = from->rejected != NULL ? &from->rejected->place : &from->place;
 	struct local *copy = named_copy(filesystem, from, error);
 	int r;
 
@@ -110,8 +110,10 @@ static int back_up(
 		return -ENOSPC;
 	overlay_put(filesystem->overlay, to->directory, request->target_name, copy);
 	renew(filesystem, from);
-	backups_add(filesystem->backups, rename_of(request)->process, place, to->directory,
-		request->target_name);
+	/* A refused text that is moved back is tried again. */
+	if (from->rejected == NULL)
+		backups_add(filesystem->backups, rename_of(request)->process, &from->place,
+			to->directory, request->target_name);
 	local_unref(copy);
 	r = request_reply_done(request);
 	tell_both(request);
@@ -135,17 +137,43 @@ static gboolean is_to_be_created(struct request *request, const struct named *to
 		request->filesystem->removals, &to->place, rename_of(request)->process);
 }
 
+static gboolean is_unchanged(struct local *local)
+{
+	LOCK_GUARD(&local->lock);
+
+	return local->generation == 0;
+}
+
+/*
+ * The process puts back what it moved aside, as vim does after a save that failed: that is nothing
+ * new, and does not bring back what others have deleted meanwhile.
+ */
+static gboolean puts_back_what_is_gone(
+	struct request *request, const struct named *from, const struct named *to)
+{
+	return to->snapshot == NULL && to->rejected == NULL && to->place.kind == PLACE_OBJECT &&
+	       from->local != NULL && is_unchanged(from->local) &&
+	       backups_is_one(request->filesystem->backups, rename_of(request)->process, &to->place,
+		       from->directory, request->name);
+}
+
 static struct local *begin_save(
 	struct request *request, struct named *from, const struct named *to, GError **error)
 {
 	struct filesystem *filesystem = request->filesystem;
 	const struct place *place = saves_to(to);
 	g_autoptr(GBytes) text = text_of(from);
-	gboolean is_new = is_to_be_created(request, to);
 	size_t length;
 	const char *bytes = g_bytes_get_data(text, &length);
 	struct local *draft;
+	gboolean is_new;
 
+	if (puts_back_what_is_gone(request, from, to)) {
+		error_set(error, EBUSY, "%s: was deleted by somebody else meanwhile",
+			request->target_name);
+		return NULL;
+	}
+	is_new = is_to_be_created(request, to);
 	if (guard_check(filesystem->guard, place->context, place->resource,
 		    is_new ? SOURCE_CREATE : SOURCE_UPDATE, error) < 0)
 		return NULL;

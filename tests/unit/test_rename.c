@@ -226,6 +226,55 @@ START_TEST (vim_is_refused) {
 }
 END_TEST
 
+static void delete_by_another(struct write_fixture *fixture)
+{
+	ck_assert_int_eq(unlink_name(fixture, fixture->other, "web.yaml"), 0);
+	await_value(fixture, "web", "data", "a", "");
+	await_saves(fixture);
+	expect_file(fixture, "web.yaml", NULL);
+}
+
+START_TEST (what_others_have_deleted_is_not_put_back) {
+	struct write_fixture fixture;
+
+	write_fixture_setup_map(&fixture);
+	ck_assert_int_eq(rename_name(&fixture, fixture.pid, "web.yaml", "web.yaml~", 0), 0);
+	delete_by_another(&fixture);
+	ck_assert_int_eq(rename_name(&fixture, fixture.pid, "web.yaml~", "web.yaml", 0), -EBUSY);
+	expect_file(&fixture, "web.yaml", NULL);
+	expect_file(&fixture, "web.yaml~", "a: \"3\"");
+	expect_file(&fixture, "web.yaml.rejected", "was deleted by somebody else meanwhile");
+	expect_file(&fixture, "web.yaml.rejected", "a: \"3\"");
+	expect_error(&fixture, "EBUSY namespaces/default/configmaps/web.yaml: web.yaml: was");
+	expect_value(&fixture, "web", "data", "a", "");
+	write_fixture_finish(&fixture);
+}
+END_TEST
+
+START_TEST (who_wants_it_back_gets_it_back) {
+	struct write_fixture fixture;
+	struct writer writer;
+
+	write_fixture_setup_map(&fixture);
+	ck_assert_int_eq(rename_name(&fixture, fixture.pid, "web.yaml", "web.yaml~", 0), 0);
+	delete_by_another(&fixture);
+	if (_i == 0) {
+		/* Another program, as mv is to vim. */
+		ck_assert_int_eq(
+			rename_name(&fixture, fixture.other, "web.yaml~", "web.yaml", 0), 0);
+	} else {
+		/* What was changed is a text of its own. */
+		ck_assert_int_eq(writer_open(&writer, &fixture, fixture.pid, "web.yaml~"), 0);
+		ck_assert_int_eq(writer_write(&writer, "#", 0), 0);
+		ck_assert_int_eq(writer_write(&writer, "a", 0), 0);
+		writer_release(&writer);
+		ck_assert_int_eq(rename_name(&fixture, fixture.pid, "web.yaml~", "web.yaml", 0), 0);
+	}
+	expect_value(&fixture, "web", "data", "a", "3");
+	write_fixture_finish(&fixture);
+}
+END_TEST
+
 START_TEST (a_refused_text_is_moved_aside_as_well) {
 	struct write_fixture fixture;
 	uint64_t before;
@@ -324,6 +373,8 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, an_object_that_is_moved_aside_stays);
 	tcase_add_test(tcase, a_backup_is_its_makers);
 	tcase_add_test(tcase, vim_is_refused);
+	tcase_add_test(tcase, what_others_have_deleted_is_not_put_back);
+	tcase_add_loop_test(tcase, who_wants_it_back_gets_it_back, 0, 2);
 	tcase_add_test(tcase, a_refused_text_is_moved_aside_as_well);
 	tcase_add_test(tcase, scratch_files_are_renamed_like_files);
 	tcase_add_test(tcase, what_mv_must_copy_is_exdev);
