@@ -14,7 +14,7 @@ struct slot {
 struct directory {
 	char *key;
 	GHashTable *names; /* slot->name -> struct slot *, owned */
-	GHashTable *writers; /* name (owned) -> count */
+	GHashTable *writers; /* name (owned) -> GPtrArray of struct local *, borrowed */
 	GQueue order; /* of struct slot *, by sequence */
 };
 
@@ -131,7 +131,8 @@ static struct directory *get_directory(struct overlay *overlay, const char *key)
 	directory = g_new0(struct directory, 1);
 	directory->key = g_strdup(key);
 	directory->names = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, slot_free);
-	directory->writers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	directory->writers = g_hash_table_new_full(
+		g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
 	g_hash_table_insert(overlay->directories, directory->key, directory);
 	g_atomic_int_inc(&overlay->count);
 	return directory;
@@ -287,23 +288,60 @@ gboolean overlay_is_empty(struct overlay *overlay, const char *key)
 	return directory == NULL || g_hash_table_size(directory->names) == 0;
 }
 
-void overlay_writer(struct overlay *overlay, const char *key, const char *name, int add)
+/* Under the lock. NULL: nobody. */
+static GPtrArray *find_writers(struct overlay *overlay, const char *key, const char *name)
+{
+	struct directory *directory = find_directory(overlay, key);
+
+	return directory != NULL ? g_hash_table_lookup(directory->writers, name) : NULL;
+}
+
+void overlay_add_writer(
+	struct overlay *overlay, const char *key, const char *name, struct local *local)
 {
 	LOCK_GUARD(&overlay->lock);
 	struct directory *directory = get_directory(overlay, key);
-	int count = GPOINTER_TO_INT(g_hash_table_lookup(directory->writers, name)) + add;
+	GPtrArray *writers = g_hash_table_lookup(directory->writers, name);
 
-	if (count > 0)
-		g_hash_table_insert(directory->writers, g_strdup(name), GINT_TO_POINTER(count));
-	else
-		g_hash_table_remove(directory->writers, name);
+	if (writers == NULL) {
+		writers = g_ptr_array_new();
+		g_hash_table_insert(directory->writers, g_strdup(name), writers);
+	}
+	g_ptr_array_add(writers, local);
+}
+
+void overlay_remove_writer(
+	struct overlay *overlay, const char *key, const char *name, const struct local *local)
+{
+	LOCK_GUARD(&overlay->lock);
+	struct directory *directory = find_directory(overlay, key);
+	GPtrArray *writers = find_writers(overlay, key, name);
+
+	if (writers == NULL || !g_ptr_array_remove(writers, (void *)local) || writers->len > 0)
+		return;
+	g_hash_table_remove(directory->writers, name);
 	drop_if_empty(overlay, directory);
+}
+
+static void unref_local(void *local)
+{
+	local_unref(local);
+}
+
+GPtrArray *overlay_writers(struct overlay *overlay, const char *key, const char *name)
+{
+	LOCK_GUARD(&overlay->lock);
+	GPtrArray *writers = find_writers(overlay, key, name);
+	GPtrArray *locals = g_ptr_array_new_with_free_func(unref_local);
+
+	for (guint i = 0; writers != NULL && i < writers->len; i++)
+		g_ptr_array_add(locals, local_ref(g_ptr_array_index(writers, i)));
+	return locals;
 }
 
 gboolean overlay_has_writer(struct overlay *overlay, const char *key, const char *name)
 {
 	LOCK_GUARD(&overlay->lock);
-	struct directory *directory = find_directory(overlay, key);
 
-	return directory != NULL && g_hash_table_contains(directory->writers, name);
+	return find_writers(overlay, key, name) != NULL;
 }

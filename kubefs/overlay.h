@@ -70,8 +70,13 @@ gboolean overlay_is_unused(struct overlay *overlay);
 gboolean overlay_is_empty(struct overlay *overlay, const char *directory);
 
 /*
- * The name of an object that is being written: the kernel must not keep what it means (writes.md
- * 2). add: 1 or -1.
+ * The files that are being written in place of what has that name, each once for each handle: the
+ * kernel must not keep what it means (writes.md 2). local is borrowed until it is removed.
  */
-void overlay_writer(struct overlay *overlay, const char *directory, const char *name, int add);
+void overlay_add_writer(
+	struct overlay *overlay, const char *directory, const char *name, struct local *local);
+void overlay_remove_writer(struct overlay *overlay, const char *directory, const char *name,
+	const struct local *local);
 gboolean overlay_has_writer(struct overlay *overlay, const char *directory, const char *name);
+/* Of struct local *, which the array has references of; maybe empty. */
+GPtrArray *overlay_writers(struct overlay *overlay, const char *directory, const char *name);

@@ -43,7 +43,7 @@ static uint64_t handle_create(struct request *request, struct local *local)
 	if (handle->group != 0)
 		handle->process = processes_get(request->filesystem->processes, handle->group);
 	if (local->draft != NULL && handle->writes)
-		draft_open(local->draft);
+		draft_open(local->draft, handle->process);
 	return (uint64_t)(uintptr_t)handle;
 }
 
@@ -465,7 +465,7 @@ int saving_truncate_run(struct request *request, collection_wait wait, void *dat
 	const struct node *node = request->node;
 	struct flush *flush = NULL;
 	struct stat stat;
-	guint handles = 0;
+	gboolean open = FALSE;
 	int r;
 
 	if (node->key.kind != NODE_LOCAL)
@@ -473,9 +473,9 @@ int saving_truncate_run(struct request *request, collection_wait wait, void *dat
 	if (node->key.local->draft != NULL) {
 		LOCK_GUARD(&node->key.local->lock);
 
-		handles = node->key.local->draft->handles;
+		open = node->key.local->draft->openers->len > 0;
 	}
-	if (node->key.local->draft == NULL || handles > 0) {
+	if (node->key.local->draft == NULL || open) {
 		r = local_truncate(node->key.local, request->size);
 	} else {
 		openings_end(request->filesystem->openings, request->thread);
@@ -516,7 +516,7 @@ void saving_release(struct filesystem *filesystem, uint64_t number)
 
 	if (draft != NULL && handle->writes) {
 		save_rest(filesystem, handle);
-		draft_close(draft);
+		draft_close(draft, handle->process);
 	}
 	handle_free(handle);
 }

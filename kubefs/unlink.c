@@ -70,6 +70,22 @@ static gboolean has_backup(
 	       overlay_find(filesystem->overlay, directory, name, &entry);
 }
 
+/* What the process is still writing there is not saved any more. */
+static void give_up_drafts(
+	struct filesystem *filesystem, const struct process *process, const struct place *place)
+{
+	g_autofree char *name = NULL;
+	g_autofree char *directory = place_directory_of(place, &name);
+	g_autoptr(GPtrArray) writers = overlay_writers(filesystem->overlay, directory, name);
+
+	for (guint i = 0; i < writers->len; i++) {
+		struct local *local = g_ptr_array_index(writers, i);
+
+		if (draft_is_open_by(local->draft, process))
+			draft_abandon(local->draft);
+	}
+}
+
 static int unlink_object(struct request *request, struct named *named, collection_wait wait,
 	void *data, GError **error)
 {
@@ -83,8 +99,10 @@ static int unlink_object(struct request *request, struct named *named, collectio
 		return error_set(error, EBUSY, "%s: was deleted meanwhile, and another one created",
 			place->name);
 	if (unlink->errand == NULL) {
-		if (has_backup(filesystem, unlink->process, place))
+		if (has_backup(filesystem, unlink->process, place)) {
+			give_up_drafts(filesystem, unlink->process, place);
 			return request_reply_done(request);
+		}
 		if (!filesystem->rmdir_namespaces &&
 			walks_are_recent(filesystem->walks, unlink->process, place))
 			return error_set(error, EPERM,

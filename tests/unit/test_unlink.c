@@ -148,6 +148,61 @@ START_TEST (what_was_never_saved_is_only_forgotten) {
 }
 END_TEST
 
+START_TEST (what_its_backups_maker_is_writing_is_given_up) {
+	struct write_fixture fixture;
+	struct writer mine;
+	struct writer theirs;
+	g_autofree char *one = NULL;
+	g_autofree char *two = NULL;
+
+	write_fixture_setup_map(&fixture);
+	one = text_of(&fixture, "web", "a: \"3\"", "a: mine");
+	two = text_of(&fixture, "web", "b: x", "b: theirs");
+	ck_assert_int_eq(rename_name(&fixture, fixture.pid, "web.yaml", "web.yaml~", 0), 0);
+	ck_assert_int_eq(writer_open(&mine, &fixture, fixture.pid, "web.yaml"), 0);
+	ck_assert_int_eq(writer_open(&theirs, &fixture, fixture.other, "web.yaml"), 0);
+	writer_set(&mine, one);
+	writer_set(&theirs, two);
+	ck_assert_int_eq(unlink_name(&fixture, fixture.pid, "web.yaml"), 0);
+	if (_i == 0) {
+		ck_assert_int_eq(writer_flush(&mine), 0);
+		ck_assert_int_eq(writer_fsync(&mine), 0);
+	}
+	writer_release(&mine);
+	await_saves(&fixture);
+	expect_changes(&fixture, 0);
+	expect_file(&fixture, "web.yaml.rejected", NULL);
+	/* Of others it is no business. */
+	ck_assert_int_eq(writer_flush(&theirs), 0);
+	writer_release(&theirs);
+	expect_value(&fixture, "web", "data", "a", "3");
+	expect_value(&fixture, "web", "data", "b", "theirs");
+	write_fixture_finish(&fixture);
+}
+END_TEST
+
+START_TEST (what_was_refused_before_it_is_given_up_stays) {
+	struct write_fixture fixture;
+	struct writer writer;
+	g_autofree char *text = NULL;
+
+	write_fixture_setup_map(&fixture);
+	text = text_of(&fixture, "web", "a: \"3\"", "a: wrong");
+	ck_assert_int_eq(rename_name(&fixture, fixture.pid, "web.yaml", "web.yaml~", 0), 0);
+	ck_assert_int_eq(writer_open(&writer, &fixture, fixture.pid, "web.yaml"), 0);
+	writer_set(&writer, text);
+	fake_cluster_fault(fixture.cluster, FAULT_REFUSED);
+	ck_assert_int_eq(writer_fsync(&writer), -EINVAL);
+	ck_assert_int_eq(unlink_name(&fixture, fixture.pid, "web.yaml"), 0);
+	/* Its outcome is what it was. */
+	ck_assert_int_eq(writer_flush(&writer), -EINVAL);
+	writer_release(&writer);
+	expect_changes(&fixture, 1);
+	expect_file(&fixture, "web.yaml.rejected", "a: wrong");
+	write_fixture_finish(&fixture);
+}
+END_TEST
+
 START_TEST (a_refused_text_can_be_given_up) {
 	struct write_fixture fixture;
 
@@ -191,6 +246,8 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, unlinked_and_created_by_two_is_another_object);
 	tcase_add_loop_test(tcase, who_has_listed_what_is_above_deletes_nothing, 0, 2);
 	tcase_add_test(tcase, what_was_never_saved_is_only_forgotten);
+	tcase_add_loop_test(tcase, what_its_backups_maker_is_writing_is_given_up, 0, 2);
+	tcase_add_test(tcase, what_was_refused_before_it_is_given_up_stays);
 	tcase_add_test(tcase, a_refused_text_can_be_given_up);
 	tcase_add_test(tcase, an_unlink_can_be_interrupted);
 }
