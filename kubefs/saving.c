@@ -15,6 +15,8 @@
 #include "kubefs/rejection.h"
 #include "kubefs/views.h"
 
+#define KILLED "its writer was killed before it was complete"
+
 /* What fuse_file_info.fh points to: one open file description of a local file. */
 struct handle {
 	struct local *local;
@@ -424,7 +426,7 @@ int saving_flush_run(struct request *request, collection_wait wait, void *data, 
 		return -EINPROGRESS;
 	if (is_killed_writer(request, flush)) {
 		draft_refuse(flush->draft, handle_of(request->handle)->process, flush->generation,
-			EINTR, "its writer was killed before it was complete");
+			EINTR, KILLED);
 		return reply_done(request, -EINTR);
 	}
 	/* A later FLUSH, FSYNC or RELEASE saves what somebody may still write to. */
@@ -491,32 +493,74 @@ int saving_truncate_run(struct request *request, collection_wait wait, void *dat
 
 /* RELEASE */
 
-static void save_rest(struct filesystem *filesystem, struct handle *handle)
-{
-	struct draft *draft = handle->local->draft;
+/* Of a draft that was written to after its last FLUSH. */
+struct release {
+	struct filesystem *filesystem;
+	struct handle *handle;
 	uint64_t generation;
+};
 
-	if (!draft_is_dirty(draft, &generation))
-		return;
-	if (local_length(handle->local) > 0) {
-		draft_save_rest(draft, handle->process, generation);
-	} else {
-		g_autofree char *path = place_path(&draft->place);
-		g_autofree char *text = g_strdup_printf(
-			"%s: left empty by its writer: nothing never replaces an object", path);
+static void close_handle(struct handle *handle)
+{
+	if (handle->local->draft != NULL && handle->writes)
+		draft_close(handle->local->draft, handle->process);
+	handle_free(handle);
+}
 
-		journal_add(filesystem->journal, 0, text);
-	}
+static void on_opener(void *data, enum process_answer answer)
+{
+	struct release *release = data;
+	struct handle *handle = release->handle;
+	struct filesystem *filesystem = release->filesystem;
+
+	if (answer == PROCESS_KILLED)
+		draft_refuse(
+			handle->local->draft, handle->process, release->generation, EINTR, KILLED);
+	else
+		draft_save_rest(handle->local->draft, handle->process, release->generation);
+	close_handle(handle);
+	g_free(release);
+	filesystem_saves(filesystem, -1);
+}
+
+/*
+ * Takes over handle. What a mapping's stores left comes after the last FLUSH, and whoever made them
+ * may have been killed amid them, too.
+ */
+static void release_rest(struct filesystem *filesystem, struct handle *handle, uint64_t generation)
+{
+	struct release *release = g_new(struct release, 1);
+
+	*release = (struct release){filesystem, handle, generation};
+	filesystem_saves(filesystem, 1);
+	/* When the mount ends, nobody answers. */
+	if (handle->process != NULL && !filesystem->closing)
+		processes_ask_end(filesystem->processes, handle->process, on_opener, release);
+	else
+		on_opener(release, PROCESS_UNKNOWN);
+}
+
+static void tell_empty(struct filesystem *filesystem, const struct draft *draft)
+{
+	g_autofree char *path = place_path(&draft->place);
+	g_autofree char *text = g_strdup_printf(
+		"%s: left empty by its writer: nothing never replaces an object", path);
+
+	journal_add(filesystem->journal, 0, text);
 }
 
 void saving_release(struct filesystem *filesystem, uint64_t number)
 {
 	struct handle *handle = handle_of(number);
 	struct draft *draft = handle->local->draft;
+	uint64_t generation;
 
-	if (draft != NULL && handle->writes) {
-		save_rest(filesystem, handle);
-		draft_close(draft, handle->process);
+	if (draft == NULL || !handle->writes || !draft_is_dirty(draft, &generation)) {
+		close_handle(handle);
+	} else if (local_length(handle->local) == 0) {
+		tell_empty(filesystem, draft);
+		close_handle(handle);
+	} else {
+		release_rest(filesystem, handle, generation);
 	}
-	handle_free(handle);
 }

@@ -86,6 +86,23 @@ static void give_up_drafts(
 	}
 }
 
+/*
+ * Who cannot be told from others could create the name again unnoticed, and what was to be an
+ * update would have deleted the object. It waits for our answer: it is not gone.
+ */
+static int check_process(
+	const struct request *request, const struct process *process, GError **error)
+{
+	if (request->thread == 0)
+		return error_set(error, EOPNOTSUPP,
+			"%s: cannot be removed from another pid namespace", request->name);
+	if (process == NULL || !process_is_watched(process))
+		return error_set(error, EAGAIN,
+			"%s: not removed: too many processes use the mount to tell them apart",
+			request->name);
+	return 0;
+}
+
 static int unlink_object(struct request *request, struct named *named, collection_wait wait,
 	void *data, GError **error)
 {
@@ -109,6 +126,9 @@ static int unlink_object(struct request *request, struct named *named, collectio
 				"%s: not deleted for a program that has just listed what it is "
 				"in; name it to rm, or mount with -o rmdir_namespaces",
 				place->name);
+		r = check_process(request, unlink->process, error);
+		if (r < 0)
+			return r;
 		r = guard_check(
 			filesystem->guard, place->context, place->resource, SOURCE_DELETE, error);
 		if (r < 0)

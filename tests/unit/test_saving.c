@@ -287,6 +287,41 @@ START_TEST (what_a_killed_writer_leaves_is_kept_and_not_sent) {
 }
 END_TEST
 
+START_TEST (what_comes_after_the_last_flush_is_not_sent_for_a_killed_one_either) {
+	struct write_fixture fixture;
+	struct writer writer;
+	g_autofree char *text = NULL;
+	pid_t child = child_start();
+	siginfo_t info;
+
+	write_fixture_setup_map(&fixture);
+	text = text_of(&fixture, "web", "a: \"3\"", "a: half");
+	ck_assert_int_eq(writer_open(&writer, &fixture, child, "web.yaml"), 0);
+	ck_assert_int_eq(writer_flush(&writer), 0);
+	/* Stores through a mapping. */
+	writer_set(&writer, text);
+	if (_i == 0) {
+		ck_assert_int_eq(kill(child, SIGKILL), 0);
+		ck_assert_int_eq(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+	}
+	writer_release(&writer);
+	await_saves(&fixture);
+	if (_i == 0) {
+		expect_changes(&fixture, 0);
+		expect_file(&fixture, "web.yaml.rejected", "its writer was killed");
+		expect_file(&fixture, "web.yaml.rejected", "a: half");
+		ck_assert_int_eq(waitpid(child, NULL, 0), child);
+	} else {
+		/* It lives, and has only unmapped it. */
+		expect_value(&fixture, "web", "data", "a", "half");
+		expect_file(&fixture, "web.yaml.rejected", NULL);
+		child_end(child);
+	}
+	ck_assert_double_gt(look(&fixture, fixture.other, "web.yaml").entry_timeout, 60);
+	write_fixture_finish(&fixture);
+}
+END_TEST
+
 /* Ctrl-C: main has blocked it, and so it stays pending; of this process until it is taken back. */
 static void press_ctrl_c(pid_t pid)
 {
@@ -793,6 +828,8 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, a_shell_closes_what_it_only_truncated);
 	tcase_add_loop_test(tcase, what_somebody_may_still_write_to_waits, 0, 3);
 	tcase_add_test(tcase, what_a_killed_writer_leaves_is_kept_and_not_sent);
+	tcase_add_loop_test(
+		tcase, what_comes_after_the_last_flush_is_not_sent_for_a_killed_one_either, 0, 2);
 	tcase_add_test(tcase, a_signal_that_gives_nothing_up_is_no_interrupt);
 	tcase_add_test(tcase, an_interrupt_before_anything_is_sent_keeps_the_text);
 	tcase_add_test(tcase, an_interrupt_of_what_waits_for_another_save_keeps_the_text);

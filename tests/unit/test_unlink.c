@@ -6,9 +6,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 
 #include "kubefs/log.h"
 #include "tests/unit/write_fixture.h"
+
+/* Of which half may watch processes. */
+#define DESCRIPTORS 64
 
 START_TEST (what_is_unlinked_is_asked_hidden_and_deleted) {
 	struct write_fixture fixture;
@@ -129,6 +133,35 @@ START_TEST (who_has_listed_what_is_above_deletes_nothing) {
 }
 END_TEST
 
+START_TEST (who_is_not_known_again_deletes_nothing) {
+	struct write_fixture fixture;
+	struct process *watched[DESCRIPTORS / 2];
+	pid_t children[DESCRIPTORS / 2];
+	struct rlimit old, small;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+	small = old;
+	small.rlim_cur = DESCRIPTORS;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &small), 0);
+	write_fixture_setup_map(&fixture);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+	for (guint i = 0; i < G_N_ELEMENTS(children); i++) {
+		children[i] = child_start();
+		watched[i] = processes_get(fixture.filesystem->processes, children[i]);
+	}
+	ck_assert_int_eq(unlink_name(&fixture, fixture.pid, "web.yaml"), -EAGAIN);
+	expect_error(&fixture, "EAGAIN web.yaml: not removed: too many processes");
+	ck_assert_int_eq(unlink_name(&fixture, 0, "web.yaml"), -EOPNOTSUPP);
+	expect_changes(&fixture, 0);
+	for (guint i = 0; i < G_N_ELEMENTS(children); i++) {
+		child_end(children[i]);
+		process_unref(watched[i]);
+	}
+	ck_assert_int_eq(unlink_name(&fixture, fixture.pid, "web.yaml"), 0);
+	write_fixture_finish(&fixture);
+}
+END_TEST
+
 START_TEST (what_was_never_saved_is_only_forgotten) {
 	struct write_fixture fixture;
 	struct writer writer;
@@ -245,6 +278,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, unlinked_and_created_by_one_process_is_one_update);
 	tcase_add_test(tcase, unlinked_and_created_by_two_is_another_object);
 	tcase_add_loop_test(tcase, who_has_listed_what_is_above_deletes_nothing, 0, 2);
+	tcase_add_test(tcase, who_is_not_known_again_deletes_nothing);
 	tcase_add_test(tcase, what_was_never_saved_is_only_forgotten);
 	tcase_add_loop_test(tcase, what_its_backups_maker_is_writing_is_given_up, 0, 2);
 	tcase_add_test(tcase, what_was_refused_before_it_is_given_up_stays);
