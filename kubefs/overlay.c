@@ -122,6 +122,13 @@ static struct directory *find_directory(struct overlay *overlay, const char *key
 	return g_hash_table_lookup(overlay->directories, key);
 }
 
+static struct slot *find_slot(struct overlay *overlay, const char *key, const char *name)
+{
+	struct directory *directory = find_directory(overlay, key);
+
+	return directory != NULL ? g_hash_table_lookup(directory->names, name) : NULL;
+}
+
 static struct directory *get_directory(struct overlay *overlay, const char *key)
 {
 	struct directory *directory = g_hash_table_lookup(overlay->directories, key);
@@ -192,8 +199,7 @@ gboolean overlay_find(
 	struct overlay *overlay, const char *key, const char *name, struct overlay_entry *ret)
 {
 	LOCK_GUARD(&overlay->lock);
-	struct directory *directory = find_directory(overlay, key);
-	struct slot *slot = directory != NULL ? g_hash_table_lookup(directory->names, name) : NULL;
+	const struct slot *slot = find_slot(overlay, key, name);
 
 	if (slot == NULL)
 		return FALSE;
@@ -214,7 +220,7 @@ gboolean overlay_remove(
 {
 	LOCK_GUARD(&overlay->lock);
 	struct directory *directory = find_directory(overlay, key);
-	struct slot *slot = directory != NULL ? g_hash_table_lookup(directory->names, name) : NULL;
+	struct slot *slot = find_slot(overlay, key, name);
 
 	if (slot == NULL || (local != NULL && slot->entry.local != local))
 		return FALSE;
@@ -245,18 +251,24 @@ static char *evict_rejected(struct overlay *overlay)
 	return paths != NULL ? g_string_free(paths, FALSE) : NULL;
 }
 
-char *overlay_reject(
-	struct overlay *overlay, const char *key, const char *name, struct rejected *rejected)
+gboolean overlay_reject(struct overlay *overlay, const char *key, const char *name,
+	struct rejected *rejected, char **ret_evicted)
 {
 	const struct overlay_entry entry = {.rejected = rejected};
-	struct address *address = g_new0(struct address, 1);
+	struct address *address;
 	LOCK_GUARD(&overlay->lock);
+	const struct slot *slot = find_slot(overlay, key, name);
 
+	if (slot != NULL && slot->entry.local != NULL)
+		return FALSE;
+	rejected_ref(rejected);
 	put(overlay, key, name, &entry);
+	address = g_new(struct address, 1);
 	*address = (struct address){g_strdup(key), g_strdup(name), rejected};
 	g_queue_push_tail(&overlay->rejected, address);
 	overlay->rejected_bytes += g_bytes_get_size(rejected->text);
-	return evict_rejected(overlay);
+	*ret_evicted = evict_rejected(overlay);
+	return TRUE;
 }
 
 void overlay_each(

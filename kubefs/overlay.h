@@ -53,11 +53,12 @@ gboolean overlay_remove(struct overlay *overlay, const char *directory, const ch
 	const struct local *local);
 
 /*
- * Keeps the text, in place of an older one of that name; takes over rejected. When there are too
- * many, the oldest ones go: their paths are returned (", " between them; g_free), else NULL.
+ * Keeps a reference of the text, in place of an older one of that name. FALSE when a file stands
+ * there, which is its user's. When there are too many, the oldest ones go: *ret_evicted has their
+ * paths (", " between them; g_free), else NULL.
  */
-char *overlay_reject(struct overlay *overlay, const char *directory, const char *name,
-	struct rejected *rejected);
+gboolean overlay_reject(struct overlay *overlay, const char *directory, const char *name,
+	struct rejected *rejected, char **ret_evicted);
 
 /* Calls visit for what comes after that place, in order, until it says FALSE. */
 typedef gboolean (*overlay_visit)(

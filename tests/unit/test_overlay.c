@@ -54,9 +54,11 @@ static void expect(
 		bytes_expect(bytes, text);
 }
 
-static void reject(
+static gboolean reject(
 	struct fixture *fixture, const char *directory, const char *name, GBytes *text, char **ret)
 {
+	gboolean kept;
+
 	struct rejected *rejected = g_new0(struct rejected, 1);
 	const struct place place = place_fixture_map(&fixture->base, name);
 
@@ -64,7 +66,9 @@ static void reject(
 	place_copy(&rejected->place, &place);
 	rejected->errnum = EINVAL;
 	rejected->text = g_bytes_ref(text);
-	*ret = overlay_reject(fixture->overlay, directory, name, rejected);
+	kept = overlay_reject(fixture->overlay, directory, name, rejected, ret);
+	rejected_unref(rejected);
+	return kept;
 }
 
 static void reject_text(
@@ -73,7 +77,7 @@ static void reject_text(
 	g_autoptr(GBytes) bytes = bytes_of(text);
 	g_autofree char *evicted = NULL;
 
-	reject(fixture, directory, name, bytes, &evicted);
+	ck_assert(reject(fixture, directory, name, bytes, &evicted));
 	ck_assert_ptr_null(evicted);
 }
 
@@ -240,6 +244,8 @@ END_TEST
 
 START_TEST (keeps_one_refused_text_a_name) {
 	struct fixture fixture;
+	g_autoptr(GBytes) text = bytes_of("third");
+	g_autofree char *evicted = NULL;
 
 	setup(&fixture);
 	reject_text(&fixture, "d", "a", "first");
@@ -250,6 +256,9 @@ START_TEST (keeps_one_refused_text_a_name) {
 	ck_assert(overlay_remove(fixture.overlay, "d", "a", NULL));
 	expect(&fixture, "d", "a", NULL);
 	put(&fixture, "d", "b", "scratch");
+	expect(&fixture, "d", "b", "scratch");
+	/* What stands there is its user's. */
+	ck_assert(!reject(&fixture, "d", "b", text, &evicted));
 	expect(&fixture, "d", "b", "scratch");
 	finish(&fixture);
 }
