@@ -16,10 +16,17 @@ static void answer_ping(void *data, struct fake_call *call)
 	fake_done_item(call, "{}");
 }
 
-/* What the user may do is never known in these tests. */
 static void answer_rules(void *data, struct fake_call *call)
 {
-	fake_fail(call, EACCES, 403);
+	const struct write_fixture *fixture = data;
+	g_autofree char *json = NULL;
+
+	if (fixture->rules == NULL) {
+		fake_fail(call, EACCES, 403);
+		return;
+	}
+	json = g_strdup_printf("{\"status\":{\"resourceRules\":%s}}", fixture->rules);
+	fake_done_item(call, json);
 }
 
 static void answer_discover(void *data, struct fake_call *call)

@@ -20,6 +20,7 @@ struct write_fixture {
 	struct resource *maps; /* configmaps */
 	struct resource *apps; /* deployments.apps, with status and scale */
 	uint64_t directory; /* namespaces/default/configmaps */
+	const char *rules; /* of a SelfSubjectRulesReview; NULL: what the user may do is unknown */
 	pid_t pid; /* this process */
 	pid_t other; /* another one */
 };
