@@ -178,7 +178,10 @@ static void op_flush(fuse_req_t fuse, fuse_ino_t id, struct fuse_file_info *info
 		.interrupt = saving_interrupt,
 	};
 
-	if (info->fh == 0)
+	/* The kernel asks no more, for any file: nothing is open for writing. */
+	if (filesystem_of(fuse)->zero_message_open)
+		fuse_reply_err(fuse, ENOSYS);
+	else if (info->fh == 0)
 		fuse_reply_err(fuse, 0);
 	else
 		request_begin_full(filesystem_of(fuse), fuse, id, &flush);
