@@ -9,6 +9,7 @@ A desk is outside /tmp, where vim makes no backups.
 """
 
 import contextlib
+import errno
 import itertools
 import json
 import os
@@ -25,6 +26,8 @@ from build import cache_folder
 from mounting import Mount, is_mounted
 
 AGENT = "kubefs/"
+# What a change may end with when it is not known, or not at once, what became of it.
+UNKNOWN = (errno.EIO, errno.ETIMEDOUT, errno.EAGAIN, errno.ECONNREFUSED, errno.EHOSTUNREACH)
 WRITES = ("create", "update", "patch", "delete", "deletecollection")
 MERGE_PATCH = "application/merge-patch+json"
 
@@ -371,6 +374,15 @@ def failure_of(function, *arguments):
     except OSError as error:
         return error.errno
     raise AssertionError(f"{function.__name__} succeeded")
+
+
+def outcome_of(function, *arguments):
+    """0 or the errno."""
+    try:
+        function(*arguments)
+    except OSError as error:
+        return error.errno
+    return 0
 
 
 WRITER = """
