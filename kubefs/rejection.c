@@ -223,7 +223,8 @@ void rejection_keep(struct filesystem *filesystem, const struct place *place, GB
 	rejected->errnum = errnum;
 	rejected->reason = escape_text(reason, -1);
 	rejected->text = compose(place, text, errnum, message, reasons);
-	rejected->mode = attributes_mode_of_draft(place->resource);
+	/* What others see is what was saved (-o allow_other). */
+	rejected->mode = 0600;
 	clock_gettime(CLOCK_REALTIME, &rejected->time);
 	rejected->inode = attributes_inode_of_draft(filesystem, place) ^ (1ULL << 61);
 	journal_add(filesystem->journal, errnum, line);

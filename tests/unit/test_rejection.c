@@ -291,7 +291,7 @@ START_TEST (secrets_are_for_their_owner) {
 	resource_unref(place.resource);
 	keep(&fixture, "web", "a: 1\n", EINVAL, "no", NULL);
 	rejected = expect(&fixture, "web", "a: 1\n");
-	ck_assert_int_eq(rejected->mode, 0644);
+	ck_assert_int_eq(rejected->mode, 0600);
 	rejected_unref(rejected);
 	write_fixture_finish(&fixture);
 }
