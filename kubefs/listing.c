@@ -390,11 +390,15 @@ static gboolean visit_earlier(void *data, uint64_t sequence, struct snapshot *sn
 	return TRUE;
 }
 
-static gboolean is_there(const struct place *place)
+/* Whether an object stands under the name, too. */
+static gboolean is_object(const struct node *directory, const char *name)
 {
-	struct snapshot *snapshot SNAPSHOT_CLEANUP =
-		cache_peek(place->context->cache, place->resource, place->namespace, place->name);
+	struct place place PLACE_CLEANUP = {0};
+	struct snapshot *snapshot SNAPSHOT_CLEANUP = NULL;
 
+	if (!layout_object_place(directory, name, &place) || place.kind != PLACE_OBJECT)
+		return FALSE;
+	snapshot = cache_peek(place.context->cache, place.resource, place.namespace, place.name);
 	return snapshot != NULL;
 }
 
@@ -408,9 +412,8 @@ static gboolean visit_overlay(
 		.rejected = entry->rejected,
 	};
 
-	/* An object has come to be in place of the draft, and stands in its place. */
-	if (entry->local != NULL && entry->local->draft != NULL &&
-		is_there(&entry->local->draft->place))
+	/* An object has come to be in its place, and is listed already. */
+	if (entry->local != NULL && is_object(listing->request->node, name))
 		return TRUE;
 	/* Without attributes: they are asked for by name, and stay true. */
 	return add_plain(listing, name,

@@ -62,7 +62,7 @@ static int find_named(struct filesystem *filesystem, const struct node *director
 	if (overlay_find(filesystem->overlay, ret->directory, name, &entry)) {
 		ret->local = entry.local;
 		ret->rejected = entry.rejected;
-		if (ret->local == NULL || ret->local->draft == NULL)
+		if (ret->local == NULL)
 			return 0;
 	}
 	ret->is_place = layout_object_place(directory, name, &ret->place);
@@ -73,13 +73,15 @@ static int find_named(struct filesystem *filesystem, const struct node *director
 	if (r == 0 && removals_hide(filesystem->removals, ret->place.context, ret->place.resource,
 			      ret->snapshot))
 		ret->snapshot = snapshot_unref(ret->snapshot);
-	if (r == -ENOENT) {
+	/* A scratch file is at hand whatever the server says. */
+	if (r == -ENOENT ||
+		(r != -EINPROGRESS && ret->local != NULL && ret->local->draft == NULL)) {
 		g_clear_error(error);
 		r = 0;
 	}
 	if (ret->snapshot == NULL && layout_is_scratch_name(name))
 		ret->is_place = FALSE;
-	/* The draft of what came to be meanwhile gives way to the truth. */
+	/* What stood under the name of what came to be meanwhile gives way to the truth. */
 	if (ret->snapshot != NULL)
 		ret->local = local_unref(ret->local);
 	return r;
