@@ -297,7 +297,8 @@ static bool is_known_refusal(const GString *text, const char *problem)
 
 	if (strcmp(problem, "found unknown escape character") == 0)
 		return memmem(text->str, text->len, "\\'", 2) != NULL;
-	if (strcmp(problem, "did not find expected whitespace or line break") == 0)
+	if (strcmp(problem, "did not find expected whitespace or line break") == 0 ||
+		strcmp(problem, "did not find expected tag URI") == 0)
 		return tag != NULL && strpbrk(tag, ",[]{}") != NULL;
 	if (strcmp(problem, "a line begins with a byte order mark") == 0)
 		return has_marked_line(text);
