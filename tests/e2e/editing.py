@@ -206,6 +206,7 @@ class Item:
         for reason in reasons:
             assert reason in comments(kept)
             assert reason in self.desk.mount.errors()
+            assert reason in self.desk.mount.log_text()
         assert self.rejected.name in os.listdir(self.rejected.parent)
 
 
