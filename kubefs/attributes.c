@@ -4,6 +4,7 @@
 
 #include "client/lock.h"
 #include "kubefs/overlay.h"
+#include "kubefs/views.h"
 
 /* FNV-1a, 64 bits; the terminating NUL counts, so that fields cannot run into each other. */
 static uint64_t hash_field(uint64_t hash, const char *text)
@@ -55,6 +56,16 @@ static gboolean is_secret(const struct resource *resource)
 	return resource->group[0] == '\0' && strcmp(resource->plural, "secrets") == 0;
 }
 
+gboolean attributes_may_save(const struct node_key *key)
+{
+	const char *subresource = key->kind == NODE_VIEW ? views_subresource(key) : NULL;
+
+	if (key->kind == NODE_VIEW && subresource == NULL)
+		return FALSE;
+	return cache_may(key->context->cache, key->resource, subresource, key->snapshot->namespace,
+		"update");
+}
+
 static mode_t object_mode(const struct filesystem *filesystem, const struct node_key *key)
 {
 	mode_t mode = is_secret(key->resource) ? 0400 : 0444;
@@ -62,7 +73,7 @@ static mode_t object_mode(const struct filesystem *filesystem, const struct node
 	if (!key->resource->can_update || guard_check(filesystem->guard, key->context,
 						  key->resource, SOURCE_UPDATE, NULL) < 0)
 		return mode;
-	if (cache_may(key->context->cache, key->resource, key->snapshot->namespace, "update"))
+	if (attributes_may_save(key))
 		mode |= 0200;
 	return mode;
 }

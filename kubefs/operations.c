@@ -10,12 +10,14 @@
 #include "kubefs/directories.h"
 #include "kubefs/draft.h"
 #include "kubefs/filesystem.h"
+#include "kubefs/link.h"
 #include "kubefs/listing.h"
 #include "kubefs/log.h"
 #include "kubefs/lookup.h"
-#include "kubefs/naming.h"
 #include "kubefs/rejection.h"
+#include "kubefs/rename.h"
 #include "kubefs/saving.h"
+#include "kubefs/unlink.h"
 
 static struct filesystem *filesystem_of(fuse_req_t fuse)
 {
@@ -210,14 +212,12 @@ static void op_fsyncdir(fuse_req_t fuse, fuse_ino_t id, int datasync, struct fus
  */
 static void note_walk(struct request *request)
 {
-	pid_t group;
 	struct process *process;
 
 	if (request->node->key.kind > NODE_CHUNK ||
 		(request->node->key.kind > NODE_NAMESPACE && (request->flags & O_NOFOLLOW) == 0))
 		return;
-	group = process_group(request->thread);
-	process = group != 0 ? processes_get(request->filesystem->processes, group) : NULL;
+	process = request_process(request);
 	walks_note(request->filesystem->walks, process, request->node);
 	process_unref(process);
 }
@@ -453,8 +453,8 @@ static void op_unlink(fuse_req_t fuse, fuse_ino_t parent, const char *name)
 {
 	const struct request unlink = {
 		.name = (char *)name,
-		.run = naming_unlink_run,
-		.interrupt = naming_interrupt,
+		.run = unlink_run,
+		.interrupt = unlink_interrupt,
 	};
 
 	begin_change(fuse, parent, &unlink);
@@ -465,7 +465,7 @@ static void op_symlink(fuse_req_t fuse, const char *target, fuse_ino_t parent, c
 	const struct request symlink = {
 		.name = (char *)name,
 		.target_name = (char *)target,
-		.run = naming_symlink_run,
+		.run = link_symbolic_run,
 	};
 
 	begin_change(fuse, parent, &symlink);
@@ -480,8 +480,8 @@ static void op_rename(fuse_req_t fuse, fuse_ino_t parent, const char *name, fuse
 		.target = target,
 		.target_name = (char *)new_name,
 		.flags = flags,
-		.run = naming_rename_run,
-		.interrupt = naming_interrupt,
+		.run = rename_run,
+		.interrupt = rename_interrupt,
 	};
 
 	if (target == NULL)
@@ -496,7 +496,7 @@ static void op_link(fuse_req_t fuse, fuse_ino_t id, fuse_ino_t new_parent, const
 	const struct request link = {
 		.target = target,
 		.target_name = (char *)new_name,
-		.run = naming_link_run,
+		.run = link_hard_run,
 	};
 
 	if (target == NULL)

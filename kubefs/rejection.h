@@ -11,9 +11,10 @@
 #define REJECTION_TEXTS 10
 
 /*
- * message: one line; reasons: of char *, field by field, may be NULL or empty. Neither holds a
- * Secret's value. What is there of the same writer makes room; what is there of another one, or of
- * one that is not known (NULL), is kept as NAME.yaml.rejected.1 and so on. Any thread.
+ * The text lies under the first of NAME.yaml.rejected, NAME.yaml.rejected.1 and so on that is no
+ * file of its user's. message: one line; reasons: of char *, field by field, may be NULL or empty.
+ * Neither holds a Secret's value. What is there of the same writer makes room; what is there of
+ * another one, or of one that is not known (NULL), is kept under the names that follow. Any thread.
  */
 void rejection_keep(struct filesystem *filesystem, const struct place *place, GBytes *text,
 	struct process *writer, int errnum, const char *message, const GPtrArray *reasons);

@@ -342,3 +342,16 @@ void request_begin(struct filesystem *filesystem, fuse_req_t fuse, uint64_t id, 
 
 	request_begin_full(filesystem, fuse, id, &description);
 }
+
+struct process *request_process(const struct request *request)
+{
+	pid_t group = process_group(request->thread);
+
+	return group != 0 ? processes_get(request->filesystem->processes, group) : NULL;
+}
+
+int request_reply_done(struct request *request)
+{
+	fuse_reply_err(request->fuse, 0);
+	return 0;
+}

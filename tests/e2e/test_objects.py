@@ -359,6 +359,23 @@ def test_rmdir_namespaces(cluster, mount):
         "GET", f"/api/v1/namespaces/{name}")["metadata"], "it is being deleted")
 
 
+def test_rmdir_namespaces_lets_rm_delete_objects(cluster, mount, other_namespace):
+    """One by one; what stands for a resource is no object, and so the namespace is left."""
+    cluster.kubectl("create", "configmap", "one", "-n", other_namespace)
+    mounted = mount("-o", "rmdir_namespaces")
+    file = mounted.file("configmaps", "one", other_namespace)
+    folder = file.parent.parent
+    uid = cluster.api("GET", f"/api/v1/namespaces/{other_namespace}")["metadata"]["uid"]
+    mounted.wait_for(file.exists, "it is there")
+    done = subprocess.run(["rm", "-r", folder], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 1
+    assert f"cannot remove '{file.parent}': Operation not permitted" in done.stderr
+    assert f"'{folder}'" not in done.stderr
+    cluster.wait_for(lambda: not cluster.exists(f"/api/v1/namespaces/{other_namespace}/configmaps/one"), "it is deleted")
+    left = cluster.api("GET", f"/api/v1/namespaces/{other_namespace}")
+    assert left["metadata"]["uid"] == uid and left["status"]["phase"] == "Active"
+
+
 @pytest.mark.sanitize
 def test_mv(desk, item, other_namespace):
     for target in (new_file(desk), new_file(desk, namespace=other_namespace)):

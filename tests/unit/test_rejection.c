@@ -181,6 +181,39 @@ START_TEST (a_scratch_file_of_that_name_is_left_alone) {
 }
 END_TEST
 
+START_TEST (a_file_of_that_name_is_its_users) {
+	struct write_fixture fixture;
+
+	write_fixture_setup(&fixture);
+	put_scratch(&fixture, "web.yaml.rejected", "mine");
+	put_scratch(&fixture, "web.yaml.rejected.2", "mine, too");
+	keep(&fixture, "web", "a: 1\n", EINVAL, "no", NULL);
+	rejected_unref(expect(&fixture, "web", "a: 1\n"));
+	expect_file(&fixture, "web.yaml.rejected.1", "a: 1\n");
+	for (int i = 2; i <= REJECTION_TEXTS + 1; i++) {
+		g_autofree char *text = g_strdup_printf("a: %d\n", i);
+
+		keep(&fixture, "web", text, EINVAL, "no", NULL);
+	}
+	rejected_unref(expect(&fixture, "web", "a: 11\n"));
+	expect_file(&fixture, "web.yaml.rejected", "mine");
+	expect_file(&fixture, "web.yaml.rejected.2", "mine, too");
+	expect_file(&fixture, "web.yaml.rejected.3", "a: 1\n");
+	expect_file(&fixture, "web.yaml.rejected.11", "a: 10\n");
+	expect_file(&fixture, "web.yaml.rejected.12", NULL);
+	expect_error(&fixture, "web.yaml: too many refused texts");
+	clear(&fixture, "web", "a: 0\n", FALSE);
+	for (int i = 0; i <= REJECTION_TEXTS + 1; i++) {
+		g_autofree char *name = g_strdup_printf("web.yaml.rejected.%d", i);
+
+		expect_file(&fixture, name, i == 2 ? "mine, too" : NULL);
+	}
+	expect_file(&fixture, "web.yaml.rejected", "mine");
+	expect(&fixture, "web", NULL);
+	write_fixture_finish(&fixture);
+}
+END_TEST
+
 START_TEST (each_file_has_its_own) {
 	struct write_fixture fixture;
 	struct place json;
@@ -324,6 +357,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, a_good_save_clears);
 	tcase_add_test(tcase, a_good_save_leaves_what_came_meanwhile);
 	tcase_add_test(tcase, a_scratch_file_of_that_name_is_left_alone);
+	tcase_add_test(tcase, a_file_of_that_name_is_its_users);
 	tcase_add_test(tcase, each_file_has_its_own);
 	tcase_add_test(tcase, what_others_have_typed_is_set_aside);
 	tcase_add_test(tcase, long_names_are_cut_and_stay_apart);
