@@ -148,3 +148,19 @@ func toJSON(stored []byte) ([]byte, error) {
 	addTypeMeta(object)
 	return json.Marshal(object)
 }
+
+// fromJSON is what is stored for what a client sends.
+func fromJSON(text []byte) ([]byte, error) {
+	var meta metav1.TypeMeta
+	if err := json.Unmarshal(text, &meta); err != nil {
+		return nil, err
+	}
+	object, err := scheme.New(meta.GroupVersionKind())
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(text, object); err != nil {
+		return nil, err
+	}
+	return toProtobuf(object)
+}

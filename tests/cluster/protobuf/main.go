@@ -11,6 +11,7 @@
 //	o  "apps/v1 Deployment 17" -> a random object of that kind, made from seed 17: four bytes of
 //	   length (big endian) and its protobuf, then its JSON
 //	d  protobuf -> the JSON of the object
+//	e  JSON of an object -> its protobuf
 //
 // Protobuf is what the API server stores in etcd and sends, an envelope that begins with "k8s\0".
 // JSON is what the API server answers for an object that it has read from such protobuf.
@@ -72,6 +73,8 @@ func answer(op byte, payload []byte) (text []byte, err error) {
 		return makeObject(string(payload))
 	case 'd':
 		return toJSON(payload)
+	case 'e':
+		return fromJSON(payload)
 	}
 	return nil, fmt.Errorf("unknown operation %q", op)
 }
