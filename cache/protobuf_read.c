@@ -68,16 +68,16 @@ static int read_delimited(struct reader *reader, const struct protobuf_field *fi
 		return -EBADMSG;
 	if (field->value == PROTOBUF_STRING)
 		return protobuf_string(reader->document, &value, ret_node);
-	if (field->value == PROTOBUF_BYTES)
-		return protobuf_base64(reader->document, &value, ret_node);
-	return read_message(reader, field->message, value, ret_node);
+	if (field->value == PROTOBUF_MESSAGE)
+		return read_message(reader, field->message, value, ret_node);
+	return protobuf_base64(reader->document, &value, ret_node);
 }
 
 static unsigned int wire_of(enum protobuf_value value)
 {
-	if (value < PROTOBUF_DOUBLE)
-		return PROTOBUF_VARINT;
-	return value == PROTOBUF_DOUBLE ? PROTOBUF_FIXED64 : PROTOBUF_DELIMITED;
+	if (value > PROTOBUF_DOUBLE)
+		return PROTOBUF_DELIMITED;
+	return value == PROTOBUF_DOUBLE ? PROTOBUF_FIXED64 : PROTOBUF_VARINT;
 }
 
 static int read_value(struct reader *reader, const struct protobuf_field *field, unsigned int wire,
@@ -85,11 +85,11 @@ static int read_value(struct reader *reader, const struct protobuf_field *field,
 {
 	if (wire != wire_of(field->value))
 		return -EOPNOTSUPP;
+	if (wire == PROTOBUF_DELIMITED)
+		return read_delimited(reader, field, input, ret_node);
 	if (wire == PROTOBUF_VARINT)
 		return read_varint(reader, field->value, input, ret_node);
-	if (wire == PROTOBUF_FIXED64)
-		return read_double(reader, input, ret_node);
-	return read_delimited(reader, field, input, ret_node);
+	return read_double(reader, input, ret_node);
 }
 
 static bool is_empty(const struct document_node *node)
@@ -108,12 +108,26 @@ static bool is_empty(const struct document_node *node)
 	}
 }
 
+/* Most fields are strings that are empty and left out: nothing needs to be made for these. */
+static bool skip_empty(
+	const struct protobuf_field *field, unsigned int wire, struct protobuf_input *input)
+{
+	if (!field->omit_empty || field->value != PROTOBUF_STRING || wire != PROTOBUF_DELIMITED ||
+		input->at == input->end || *input->at != 0)
+		return false;
+	input->at++;
+	return true;
+}
+
 static int read_single(struct reader *reader, const struct protobuf_field *field, unsigned int wire,
 	struct protobuf_input *input, struct slot *slot)
 {
 	struct document_node *node;
-	int result = read_value(reader, field, wire, input, &node);
+	int result;
 
+	if (slot->node == NULL && skip_empty(field, wire, input))
+		return 0;
+	result = read_value(reader, field, wire, input, &node);
 	if (result < 0)
 		return result;
 	/* Go would replace the first, or merge the two; nobody writes that. */
@@ -378,6 +392,8 @@ static int make_object(struct reader *reader, const struct protobuf_message *mes
 	for (size_t i = 0; i < message->members; i++) {
 		struct document_node *node;
 
+		if (slots[i].node == NULL && members[i].absent == PROTOBUF_OMITTED)
+			continue;
 		result = finish_member(reader, &members[i], &slots[i], &node);
 		if (result < 0)
 			return result;

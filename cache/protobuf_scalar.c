@@ -50,7 +50,7 @@ static int read_parts(
 	return 0;
 }
 
-static int make_node(
+static inline int make_node(
 	struct document *document, enum document_type type, struct document_node **ret_node)
 {
 	*ret_node = document_new(document, type);
@@ -58,15 +58,15 @@ static int make_node(
 }
 
 /* A node whose text lies within the input, or for ever. */
-static int make_text(struct document *document, enum document_type type, const char *text,
+static inline int make_text(struct document *document, enum document_type type, const char *text,
 	size_t length, struct document_node **ret_node)
 {
-	int result = make_node(document, type, ret_node);
+	struct document_node *node = arena_allocate(&document->arena, sizeof(*node));
 
-	if (result < 0)
-		return result;
-	(*ret_node)->text = text;
-	(*ret_node)->length = (uint32_t)length;
+	if (node == NULL)
+		return -EFBIG;
+	*node = (struct document_node){.type = type, .length = (uint32_t)length, .text = text};
+	*ret_node = node;
 	return 0;
 }
 
@@ -104,27 +104,34 @@ int protobuf_double(struct document *document, double number, struct document_no
 		length, ret_node);
 }
 
+static const char *skip_ascii(const char *at, const char *end)
+{
+	uint64_t word;
+
+	for (; end - at >= (ptrdiff_t)sizeof(word); at += sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
+		if ((word & UINT64_C(0x8080808080808080)) != 0)
+			break;
+	}
+	while (at < end && ((unsigned char)*at & 0x80) == 0)
+		at++;
+	return at;
+}
+
 /* Where the first byte is that is not well-formed UTF-8, or the end. */
 static const char *skip_utf8(const char *at, const char *end)
 {
-	while (at < end) {
+	for (;;) {
 		size_t length;
-		uint64_t word;
 
-		while (end - at >= 8) {
-			memcpy(&word, at, sizeof(word));
-			if ((word & UINT64_C(0x8080808080808080)) != 0)
-				break;
-			at += 8;
-		}
+		at = skip_ascii(at, end);
 		if (at == end)
-			break;
+			return at;
 		length = utf8_length(at, end);
 		if (length == 0)
-			break;
+			return at;
 		at += length;
 	}
-	return at;
 }
 
 static int replace_utf8(struct document *document, const struct protobuf_input *input,

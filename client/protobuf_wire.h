@@ -32,6 +32,11 @@ static inline bool protobuf_read_varint(struct protobuf_input *input, uint64_t *
 {
 	uint64_t value = 0;
 
+	/* Most are a single byte. */
+	if (input->at < input->end && (unsigned char)*input->at < 0x80) {
+		*ret_value = (unsigned char)*input->at++;
+		return true;
+	}
 	for (unsigned int shift = 0; shift < 64 && input->at < input->end; shift += 7) {
 		unsigned char byte = (unsigned char)*input->at++;
 
