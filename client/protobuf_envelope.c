@@ -6,14 +6,9 @@
 
 #define CONTENT_TYPE "application/vnd.kubernetes.protobuf"
 
-/* Field numbers of k8s.io/apimachinery/pkg/runtime's Unknown and TypeMeta. */
-enum {
-	UNKNOWN_TYPE = 1,
-	UNKNOWN_RAW = 2,
-	UNKNOWN_ENCODING = 3,
-	UNKNOWN_CONTENT_TYPE = 4,
-	UNKNOWN_FIELDS,
-};
+#define UNKNOWN_FIELDS (PROTOBUF_UNKNOWN_CONTENT_TYPE + 1)
+
+/* Field numbers of runtime.TypeMeta. */
 enum {
 	TYPE_API_VERSION = 1,
 	TYPE_KIND = 2,
@@ -56,31 +51,54 @@ static int fail(int result, GError **error)
 	return error_set(error, EBADMSG, "malformed envelope of protobuf");
 }
 
+int protobuf_type_read(struct protobuf_input input, struct protobuf_input *ret_api_version,
+	struct protobuf_input *ret_kind)
+{
+	struct protobuf_input fields[TYPE_FIELDS];
+	int result = read_fields(input, fields, TYPE_FIELDS);
+
+	if (result < 0)
+		return result;
+	*ret_api_version = fields[TYPE_API_VERSION];
+	*ret_kind = fields[TYPE_KIND];
+	return 0;
+}
+
+bool protobuf_content_is_known(enum protobuf_unknown field, const struct protobuf_input *value)
+{
+	return protobuf_length(value) == 0 ||
+	       (field == PROTOBUF_UNKNOWN_CONTENT_TYPE && protobuf_equal(value, CONTENT_TYPE));
+}
+
+static int read_unknown(struct protobuf_input input, struct protobuf_envelope *envelope)
+{
+	struct protobuf_input fields[UNKNOWN_FIELDS];
+	int result = read_fields(input, fields, UNKNOWN_FIELDS);
+
+	if (result < 0)
+		return result;
+	for (unsigned int i = PROTOBUF_UNKNOWN_ENCODING; i < UNKNOWN_FIELDS; i++) {
+		if (!protobuf_content_is_known(i, &fields[i]))
+			return -EOPNOTSUPP;
+	}
+	envelope->object = fields[PROTOBUF_UNKNOWN_RAW];
+	return protobuf_type_read(
+		fields[PROTOBUF_UNKNOWN_TYPE], &envelope->api_version, &envelope->kind);
+}
+
 int protobuf_envelope_read(
 	const char *bytes, size_t length, struct protobuf_envelope *ret, GError **error)
 {
-	struct protobuf_input unknown[UNKNOWN_FIELDS];
-	struct protobuf_input type[TYPE_FIELDS];
-	const struct protobuf_input *content = &unknown[UNKNOWN_CONTENT_TYPE];
-	int result;
+	struct protobuf_envelope envelope = {0};
+	int result = -EBADMSG;
 
-	if (!protobuf_is_envelope(bytes, length))
-		return fail(-EBADMSG, error);
-	result =
-		read_fields((struct protobuf_input){bytes + PROTOBUF_PREFIX_LENGTH, bytes + length},
-			unknown, UNKNOWN_FIELDS);
-	if (result == 0)
-		result = read_fields(unknown[UNKNOWN_TYPE], type, TYPE_FIELDS);
-	if (result == 0 &&
-		(protobuf_length(&unknown[UNKNOWN_ENCODING]) > 0 ||
-			(protobuf_length(content) > 0 && !protobuf_equal(content, CONTENT_TYPE))))
-		result = -EOPNOTSUPP;
+	if (protobuf_is_envelope(bytes, length)) {
+		result = read_unknown(
+			(struct protobuf_input){bytes + PROTOBUF_PREFIX_LENGTH, bytes + length},
+			&envelope);
+	}
 	if (result < 0)
 		return fail(result, error);
-	*ret = (struct protobuf_envelope){
-		.api_version = type[TYPE_API_VERSION],
-		.kind = type[TYPE_KIND],
-		.object = unknown[UNKNOWN_RAW],
-	};
+	*ret = envelope;
 	return 0;
 }

@@ -13,7 +13,8 @@ enum protobuf_wire {
 	PROTOBUF_VARINT = 0,
 	PROTOBUF_FIXED64 = 1,
 	PROTOBUF_DELIMITED = 2,
-	/* 3 and 4 are groups, 5 is four bytes: nothing of Kubernetes has these. */
+	PROTOBUF_FIXED32 = 5,
+	/* 3 and 4 are groups, which nothing of Kubernetes has. */
 };
 
 /* What is still to be read. */
@@ -89,6 +90,29 @@ static inline bool protobuf_read_delimited(
 	ret_value->end = input->at + length;
 	input->at += length;
 	return true;
+}
+
+/* Passes over the value of a field; false also when its wire type is none of those above. */
+static inline bool protobuf_skip(struct protobuf_input *input, unsigned int wire)
+{
+	struct protobuf_input value;
+	uint64_t number;
+
+	switch (wire) {
+	case PROTOBUF_VARINT:
+		return protobuf_read_varint(input, &number);
+	case PROTOBUF_FIXED64:
+		return protobuf_read_fixed64(input, &number);
+	case PROTOBUF_DELIMITED:
+		return protobuf_read_delimited(input, &value);
+	case PROTOBUF_FIXED32:
+		if (input->end - input->at < 4)
+			return false;
+		input->at += 4;
+		return true;
+	default:
+		return false;
+	}
 }
 
 static inline size_t protobuf_length(const struct protobuf_input *input)
