@@ -26,8 +26,9 @@ const struct protobuf_kind *protobuf_find_kind(
  * apiVersion nor kind. Members stand in the order of their names' bytes. Strings point into bytes
  * wherever they can: these must outlive the nodes.
  *
- * What is shown and what is left out is decided by the Go types of one release (the table's). What
- * has no place in them is not dropped: such an object cannot be read here but as the server's JSON.
+ * What is shown and what is left out is decided by the Go types of one release (protobuf_minor).
+ * What has no place in them is not dropped: such an object cannot be read here but as the server's
+ * JSON.
  *
  * Returns 0, -EOPNOTSUPP (well-formed as far as it was read, but a field, a kind or a form of some
  * value is not known here: ask for JSON), -EBADMSG (malformed) or -EFBIG (too deep, or over the

@@ -10152,6 +10152,7 @@ const char *const protobuf_texts[] = {
 };
 
 const size_t protobuf_kind_count = G_N_ELEMENTS(protobuf_kinds);
+const unsigned int protobuf_minor = 36;
 
 G_STATIC_ASSERT(44 <= PROTOBUF_MEMBERS_MAX);
 G_STATIC_ASSERT(987 <= UINT16_MAX);

@@ -102,3 +102,10 @@ extern const struct protobuf_message protobuf_messages[];
 extern const struct protobuf_kind protobuf_kinds[];
 extern const size_t protobuf_kind_count;
 extern const char *const protobuf_texts[];
+/*
+ * Of the Kubernetes release whose Go types these are: 1.36 has 36. What a server of another one
+ * leaves out or shows as null may differ, while the value is the same. From 1.34 to 1.36 that is
+ * ResourceSlice's devices; up to 1.33 templates have "creationTimestamp": null; 1.30 has nulls in a
+ * Job's podFailurePolicy, too.
+ */
+extern const unsigned int protobuf_minor;

@@ -266,6 +266,41 @@ def test_an_object_is_the_same_in_both_forms(filled, probe):
     assert not without
 
 
+def list_as_json(cluster, probe, path):
+    return "".join("---\n" + probe.ask(b"j", json.dumps(item).encode()) for item in cluster.api("GET", path)["items"] or [])
+
+
+@pytest.mark.bounded(400)
+def test_a_list_is_the_same_in_both_forms(filled, probe):
+    items = 0
+    for collection, version, _ in listable(filled):
+        if "kubefs.dev" in version:
+            continue
+        deadline = time.monotonic() + 30
+        while True:
+            got = probe.ask(b"l", get(filled, collection, PROTOBUF)[1])
+            expected = list_as_json(filled, probe, collection)
+            if got == expected:
+                break
+            assert time.monotonic() < deadline, f"{collection}: expected\n{expected}\ngot\n{got}"
+        items += expected.count("---\n")
+    print(f"{items} items")
+
+
+def test_a_watch_is_the_same_in_both_forms(filled, probe):
+    path = ("/api/v1/secrets?watch=true&allowWatchBookmarks=true&sendInitialEvents=true&timeoutSeconds=1"
+            "&resourceVersionMatch=NotOlderThan")
+    form, frames = get(filled, path, PROTOBUF)
+    assert form == f"{PROTOBUF};stream=watch"
+    got = probe.ask(b"w", frames)
+    events = [json.loads(line) for line in get(filled, path, "application/json")[1].splitlines()]
+    objects = [event["object"] for event in events if event["type"] == "ADDED"]
+    assert objects
+    for item in objects:
+        assert "--- ADDED\n" + probe.ask(b"j", json.dumps(item).encode()) in got
+    assert '--- BOOKMARK\napiVersion: v1\nkind: Secret\nmetadata:\n  annotations:\n    k8s.io/initial-events-end: "true"\n' in got
+
+
 def stored_values(cluster):
     """Each key and value below /registry, a page at a time."""
     start, end = b"/registry/", b"/registry0"

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"reflect"
+	"runtime/debug"
 	"slices"
 	"sort"
 	"strconv"
@@ -402,7 +404,30 @@ func (g *generator) printMessages(out io.Writer) {
 	fmt.Fprintf(out, "};\n")
 }
 
+// minor is that of the Kubernetes release whose types are linked in: k8s.io/api v0.36.1 is of 1.36.
+func minor() (int, error) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return 0, errors.New("the program does not know its modules")
+	}
+	for _, module := range info.Deps {
+		var major, minor int
+		if module.Path != "k8s.io/api" {
+			continue
+		}
+		if _, err := fmt.Sscanf(module.Version, "v%d.%d.", &major, &minor); err != nil {
+			return 0, err
+		}
+		return minor, nil
+	}
+	return 0, errors.New("k8s.io/api is not linked in")
+}
+
 func printTable(out io.Writer) error {
+	release, err := minor()
+	if err != nil {
+		return err
+	}
 	g := &generator{known: map[messageKey]*messageRow{}}
 	roots := kinds()
 	rows := make([]*messageRow, len(roots))
@@ -422,7 +447,8 @@ func printTable(out io.Writer) error {
 		fmt.Fprintf(out, "\t%q,\n", text)
 	}
 	fmt.Fprintf(out, "};\n\nconst size_t protobuf_kind_count = G_N_ELEMENTS(protobuf_kinds);\n")
+	fmt.Fprintf(out, "const unsigned int protobuf_minor = %d;\n", release)
 	fmt.Fprintf(out, "\nG_STATIC_ASSERT(%d <= PROTOBUF_MEMBERS_MAX);\n", most)
-	_, err := fmt.Fprintf(out, "G_STATIC_ASSERT(%d <= UINT16_MAX);\n", len(g.messages))
+	_, err = fmt.Fprintf(out, "G_STATIC_ASSERT(%d <= UINT16_MAX);\n", len(g.messages))
 	return err
 }
