@@ -81,6 +81,8 @@ struct http_exchange {
 	unsigned int timeout;
 	unsigned int idle_timeout;
 	enum http_repeat repeat;
+	char **more_headers; /* of the request, wiped at the end; or NULL */
+	gint only_server; /* index of the one to ask, or -1 */
 
 	enum http_state state;
 	uint64_t deadline; /* loop_now() at which timeout is over; 0: none */
@@ -109,6 +111,9 @@ struct http_exchange {
 };
 
 struct http_exchange *http_exchange_ref(struct http_exchange *exchange);
+
+/* http.c: index of the server to begin with. */
+gint http_exchange_first_server(const struct http_exchange *exchange);
 
 /* http_setup.c: makes exchange->transfer.easy ready for an attempt. -ENOMEM. */
 int http_setup(struct http_exchange *exchange);
