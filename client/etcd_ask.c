@@ -1,0 +1,55 @@
+#include <errno.h>
+#include <string.h>
+
+#include "client/etcd_fetch.h"
+
+struct ask {
+	struct etcd_get_handlers handlers;
+	void *data;
+};
+
+static const struct {
+	const char *path;
+	const char *body;
+} questions[] = {
+	[ETCD_STATUS] = {"/v3/maintenance/status", "{}"},
+	[ETCD_MEMBERS] = {"/v3/cluster/member/list", "{}"},
+	[ETCD_ALARMS] = {"/v3/maintenance/alarm", "{\"action\":\"GET\"}"},
+};
+
+static void finish(void *data, const struct etcd_result *fetched, struct json_text json)
+{
+	struct etcd_result result = *fetched;
+	struct ask *ask = data;
+	cJSON *object = NULL;
+
+	if (result.errnum == 0) {
+		object = cJSON_ParseWithLength(json.text, json.length);
+		if (!cJSON_IsObject(object)) {
+			result.errnum = EPROTO;
+			result.message = "the answer cannot be read";
+		}
+	}
+	ask->handlers.done(ask->data, &result, result.errnum == 0 ? object : NULL);
+	cJSON_Delete(object);
+	g_free(ask);
+}
+
+struct etcd_call *etcd_ask(struct etcd_client *client, enum etcd_question question,
+	const struct etcd_get_handlers *handlers, void *data, struct strand *strand)
+{
+	struct ask *ask = g_new0(struct ask, 1);
+	const struct etcd_request request = {
+		.kind = ETCD_CALL_READ,
+		.path = questions[question].path,
+		.body = g_bytes_new_static(
+			questions[question].body, strlen(questions[question].body)),
+		.lane = HTTP_LANE_REQUEST,
+		/* Of the cluster's plight those tell, too, that have no leader. */
+		.anywhere = TRUE,
+	};
+
+	ask->handlers = *handlers;
+	ask->data = data;
+	return etcd_fetch(client, &request, finish, ask, strand);
+}
