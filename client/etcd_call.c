@@ -278,6 +278,21 @@ static void conclude_failed(struct etcd_call *call, const struct http_result *ht
 	finish_failed(call, http);
 }
 
+/* What it brought after it was cancelled was left out; of a change the true end is told. */
+static gboolean is_cut_short(struct etcd_call *call)
+{
+	return call->request.kind != ETCD_CALL_CHANGE && call->failure.errnum == 0 &&
+	       etcd_call_is_cancelled(call);
+}
+
+static void set_cancelled(struct etcd_call *call)
+{
+	call->failure = (struct etcd_failure){
+		.errnum = ECANCELED,
+		.words = g_strdup("canceled"),
+	};
+}
+
 static void on_done(void *data, const struct http_result *http)
 {
 	struct etcd_call *call = data;
@@ -286,7 +301,9 @@ static void on_done(void *data, const struct http_result *http)
 	pthread_mutex_lock(&call->client->lock);
 	call->exchange = http_exchange_unref(call->exchange);
 	pthread_mutex_unlock(&call->client->lock);
-	if (call->failure.errnum == 0 && http->errnum == 0)
+	if (is_cut_short(call))
+		set_cancelled(call);
+	else if (call->failure.errnum == 0 && http->errnum == 0)
 		check_end(call);
 	else if (call->failure.errnum == 0)
 		take_http_failure(call, http);
@@ -321,6 +338,11 @@ static enum http_repeat repeat_of(enum etcd_call_kind kind)
 	}
 }
 
+static gboolean has_idle_timeout(enum etcd_call_kind kind)
+{
+	return kind == ETCD_CALL_READ || kind == ETCD_CALL_CHANGE;
+}
+
 /* With the lock held. */
 static void send_request(struct etcd_call *call)
 {
@@ -334,7 +356,7 @@ static void send_request(struct etcd_call *call)
 		.body = wanted->body,
 		.lane = wanted->lane,
 		.timeout = timeout_of(wanted),
-		.idle_timeout = wanted->kind == ETCD_CALL_STREAM ? 0 : ETCD_IDLE_TIMEOUT,
+		.idle_timeout = has_idle_timeout(wanted->kind) ? ETCD_IDLE_TIMEOUT : 0,
 		.repeat = repeat_of(wanted->kind),
 		.headers = headers,
 		.server = wanted->server,
@@ -472,6 +494,7 @@ struct etcd_client *etcd_client_create(
 	client->http = http;
 	g_queue_init(&client->calls);
 	etcd_auth_init(&client->auth, user, password);
+	etcd_pulse_init(&client->pulse);
 	return client;
 }
 
@@ -492,6 +515,7 @@ void etcd_client_destroy(struct etcd_client *client)
 	while (client->calls.head != NULL)
 		pthread_cond_wait(&client->changed, &client->lock);
 	pthread_mutex_unlock(&client->lock);
+	etcd_pulse_stop(client);
 	etcd_client_unref(client);
 }
 

@@ -15,6 +15,7 @@
 #include "client/etcd.h"
 #include "client/etcd_auth.h"
 #include "client/etcd_failure.h"
+#include "client/etcd_pulse.h"
 
 /*
  * Milliseconds. etcd gives a request up after five seconds and two elections (server's
@@ -34,6 +35,7 @@ struct etcd_client {
 	struct http_client *http; /* NULL once destroyed */
 	GQueue calls; /* of struct etcd_call *, those that have not ended */
 	struct etcd_auth auth;
+	struct etcd_pulse pulse;
 };
 
 struct etcd_client *etcd_client_ref(struct etcd_client *client);
@@ -55,6 +57,7 @@ enum etcd_call_kind {
 	ETCD_CALL_READ, /* may be repeated until something was handed out */
 	ETCD_CALL_CHANGE, /* may be repeated when certainly nothing was done */
 	ETCD_CALL_STREAM, /* has no time-outs; the caller resumes it */
+	ETCD_CALL_PROBE, /* a question that is asked once */
 };
 
 /* What a call asks. path is static; body is taken over. */

@@ -24,6 +24,7 @@ struct watch {
 	gboolean over;
 	int64_t last_revision; /* of the events told */
 	uint64_t creation_timer;
+	struct etcd_beat beat;
 };
 
 static void fail_frame(struct watch *watch, const char *problem)
@@ -104,6 +105,7 @@ static gboolean tell_events(struct watch *watch, const struct etcd_frame *frame)
 static void create(struct watch *watch, const struct etcd_frame *frame)
 {
 	watch->created = TRUE;
+	etcd_pulse_join(watch->base.client, &watch->beat);
 	watch->base.handed_out = TRUE;
 	if (watch->handlers.created != NULL)
 		watch->handlers.created(watch->data, frame->revision);
@@ -167,7 +169,10 @@ static void begin_stream(struct watch *watch)
 
 static void on_head(struct etcd_call *call, const struct http_head *head)
 {
-	begin_stream((struct watch *)call);
+	struct watch *watch = (struct watch *)call;
+
+	begin_stream(watch);
+	watch->beat.server = head->server;
 }
 
 static void on_body(struct etcd_call *call, const char *bytes, size_t length)
@@ -201,16 +206,24 @@ static void start_creation_timer(struct watch *watch)
 		watch->base.strand, on_creation_timeout, watch);
 }
 
-static void time_out(struct watch *watch)
+/* words are taken over. */
+static void time_out(struct watch *watch, char *words)
 {
 	const struct etcd_failure failure = {
 		.errnum = ETIMEDOUT,
-		.words = g_strdup_printf(
-			"the watch was not accepted within %d s", CREATION_TIMEOUT / 1000),
+		.words = words,
 		.elsewhere = TRUE,
 	};
 
 	etcd_call_refuse(&watch->base, &failure);
+}
+
+static void on_lost(struct etcd_call *call)
+{
+	struct watch *watch = (struct watch *)call;
+
+	if (!watch->over && call->failure.errnum == 0)
+		time_out(watch, g_strdup("the server no longer answers"));
 }
 
 static void on_creation_timeout(void *data)
@@ -221,7 +234,8 @@ static void on_creation_timeout(void *data)
 	if (!watch->created && !watch->over && watch->base.failure.errnum == 0) {
 		/* While it waits for a token there is no server to be late. */
 		if (etcd_call_is_sent(&watch->base))
-			time_out(watch);
+			time_out(watch, g_strdup_printf("the watch was not accepted within %d s",
+						CREATION_TIMEOUT / 1000));
 		else
 			start_creation_timer(watch);
 	}
@@ -233,6 +247,7 @@ static void on_done(struct etcd_call *call, struct etcd_result *result)
 	struct watch *watch = (struct watch *)call;
 
 	watch->over = TRUE;
+	etcd_pulse_leave(call->client, &watch->beat);
 	if (loop_timer_cancel(call->client->loop, watch->creation_timer))
 		etcd_call_unref(call);
 	result->revision = watch->last_revision;
@@ -284,6 +299,8 @@ struct etcd_call *etcd_watch(struct etcd_client *client, const struct etcd_keys 
 	watch->handlers = *handlers;
 	watch->data = data;
 	etcd_keys_copy(&watch->keys, keys);
+	watch->beat.call = &watch->base;
+	watch->beat.lost = on_lost;
 	begin_stream(watch);
 	start_creation_timer(watch);
 	etcd_call_start(&watch->base);
