@@ -1,11 +1,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "client/error.h"
 #include "client/etcd_fetch.h"
 
 struct ask {
 	struct etcd_get_handlers handlers;
 	void *data;
+	cJSON *object; /* or NULL */
 };
 
 static const struct {
@@ -17,27 +19,29 @@ static const struct {
 	[ETCD_ALARMS] = {"/v3/maintenance/alarm", "{\"action\":\"GET\"}"},
 };
 
-static void finish(void *data, const struct etcd_result *fetched, struct json_text json)
+static int read_answer(void *data, struct json_text json, GError **error)
 {
-	struct etcd_result result = *fetched;
 	struct ask *ask = data;
-	cJSON *object = NULL;
 
-	if (result.errnum == 0) {
-		object = cJSON_ParseWithLength(json.text, json.length);
-		if (!cJSON_IsObject(object)) {
-			result.errnum = EPROTO;
-			result.message = "the answer cannot be read";
-		}
-	}
-	ask->handlers.done(ask->data, &result, result.errnum == 0 ? object : NULL);
-	cJSON_Delete(object);
+	ask->object = cJSON_ParseWithLength(json.text, json.length);
+	if (ask->object == NULL)
+		return error_set(error, EPROTO, "the answer is not JSON");
+	return 0;
+}
+
+static void finish(void *data, const struct etcd_result *result, struct json_text json)
+{
+	struct ask *ask = data;
+
+	ask->handlers.done(ask->data, result, result->errnum == 0 ? ask->object : NULL);
+	cJSON_Delete(ask->object);
 	g_free(ask);
 }
 
 struct etcd_call *etcd_ask(struct etcd_client *client, enum etcd_question question,
 	const struct etcd_get_handlers *handlers, void *data, struct strand *strand)
 {
+	static const struct etcd_fetch_handlers fetch_handlers = {read_answer, finish};
 	struct ask *ask = g_new0(struct ask, 1);
 	const struct etcd_request request = {
 		.kind = ETCD_CALL_READ,
@@ -51,5 +55,5 @@ struct etcd_call *etcd_ask(struct etcd_client *client, enum etcd_question questi
 
 	ask->handlers = *handlers;
 	ask->data = data;
-	return etcd_fetch(client, &request, finish, ask, strand);
+	return etcd_fetch(client, &request, &fetch_handlers, ask, strand);
 }

@@ -187,6 +187,7 @@ static enum next choose_next(struct etcd_auth *auth)
 
 static void send_request(struct etcd_client *client, GBytes *body, struct strand *strand)
 {
+	static const struct etcd_fetch_handlers handlers = {.done = on_authenticated};
 	const struct etcd_request request = {
 		.kind = ETCD_CALL_READ,
 		.path = AUTHENTICATE_PATH,
@@ -195,8 +196,7 @@ static void send_request(struct etcd_client *client, GBytes *body, struct strand
 		.anonymous = TRUE,
 	};
 
-	etcd_call_unref(
-		etcd_fetch(client, &request, on_authenticated, etcd_client_ref(client), strand));
+	etcd_call_unref(etcd_fetch(client, &request, &handlers, etcd_client_ref(client), strand));
 }
 
 void etcd_auth_ask(struct etcd_client *client, struct strand *strand)

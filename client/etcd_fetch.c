@@ -10,7 +10,7 @@
 
 struct fetch {
 	struct etcd_call base;
-	etcd_fetch_done done;
+	struct etcd_fetch_handlers handlers;
 	void *data;
 	struct secret_buffer json;
 	int64_t revision;
@@ -85,7 +85,7 @@ static int on_end(struct etcd_call *call, GError **error)
 	if (json_text_find(json, JSON_PATH("header"), &header) &&
 		etcd_json_revision(header, &fetch->revision) < 0)
 		return error_set(error, EPROTO, "the answer's revision cannot be read");
-	return 0;
+	return fetch->handlers.read != NULL ? fetch->handlers.read(fetch->data, json, error) : 0;
 }
 
 static void on_done(struct etcd_call *call, struct etcd_result *result)
@@ -95,7 +95,7 @@ static void on_done(struct etcd_call *call, struct etcd_result *result)
 
 	if (result->errnum == 0)
 		result->revision = fetch->revision;
-	fetch->done(fetch->data, result, result->errnum == 0 ? text_of(fetch) : nothing);
+	fetch->handlers.done(fetch->data, result, result->errnum == 0 ? text_of(fetch) : nothing);
 }
 
 static void on_free(struct etcd_call *call)
@@ -115,12 +115,12 @@ static const struct etcd_call_ops fetch_ops = {
 };
 
 struct etcd_call *etcd_fetch(struct etcd_client *client, const struct etcd_request *request,
-	etcd_fetch_done done, void *data, struct strand *strand)
+	const struct etcd_fetch_handlers *handlers, void *data, struct strand *strand)
 {
 	struct fetch *fetch = g_new0(struct fetch, 1);
 
 	etcd_call_init(&fetch->base, &fetch_ops, client, request, strand);
-	fetch->done = done;
+	fetch->handlers = *handlers;
 	fetch->data = data;
 	etcd_call_start(&fetch->base);
 	return &fetch->base;

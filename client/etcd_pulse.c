@@ -73,6 +73,7 @@ static void on_answer(void *data, const struct etcd_result *result, struct json_
 
 static void ask(struct question *question)
 {
+	static const struct etcd_fetch_handlers handlers = {.done = on_answer};
 	const struct etcd_request request = {
 		.kind = ETCD_CALL_PROBE,
 		.path = "/v3/maintenance/status",
@@ -85,7 +86,7 @@ static void ask(struct question *question)
 	};
 
 	etcd_call_unref(
-		etcd_fetch(question->client, &request, on_answer, question, question->strand));
+		etcd_fetch(question->client, &request, &handlers, question, question->strand));
 }
 
 static gboolean is_asked(const GPtrArray *questions, const char *server)

@@ -12,9 +12,12 @@
 struct etcd_call;
 struct etcd_client;
 
-/* Milliseconds between two questions, and for an answer: the second is less. */
+/* Milliseconds between two questions, and for an answer: the second is less. (See
+ * ETCD_IDLE_TIMEOUT.) */
+#ifndef ETCD_PULSE_INTERVAL
 #define ETCD_PULSE_INTERVAL (10 * 1000)
 #define ETCD_PULSE_TIMEOUT (8 * 1000)
+#endif
 
 /* Part of a struct etcd_client, guarded by its lock. */
 struct etcd_pulse {

@@ -7,22 +7,26 @@
 struct txn {
 	struct etcd_txn_handlers handlers;
 	void *data;
+	gboolean succeeded;
 };
 
-static void finish(void *data, const struct etcd_result *fetched, struct json_text json)
+static int read_answer(void *data, struct json_text json, GError **error)
 {
-	struct etcd_result result = *fetched;
 	struct txn *txn = data;
-	gboolean succeeded = FALSE;
 	struct json_text value;
 
-	if (result.errnum == 0 && json_text_find(json, JSON_PATH("succeeded"), &value) &&
-		etcd_json_bool(value, &succeeded) < 0) {
-		result.errnum = EPROTO;
-		result.message = "whether the transaction succeeded cannot be read";
-		result.uncertain = TRUE;
-	}
-	txn->handlers.done(txn->data, &result, succeeded);
+	/* FALSE is left out. */
+	if (json_text_find(json, JSON_PATH("succeeded"), &value) &&
+		etcd_json_bool(value, &txn->succeeded) < 0)
+		return error_set(error, EPROTO, "whether the transaction succeeded cannot be read");
+	return 0;
+}
+
+static void finish(void *data, const struct etcd_result *result, struct json_text json)
+{
+	struct txn *txn = data;
+
+	txn->handlers.done(txn->data, result, result->errnum == 0 && txn->succeeded);
 	g_free(txn);
 }
 
@@ -86,6 +90,7 @@ struct etcd_call *etcd_txn(struct etcd_client *client, const struct etcd_compare
 	size_t n_compares, const struct etcd_change *changes, size_t n_changes,
 	const struct etcd_txn_handlers *handlers, void *data, struct strand *strand)
 {
+	static const struct etcd_fetch_handlers fetch_handlers = {read_answer, finish};
 	struct txn *txn = g_new0(struct txn, 1);
 	const struct etcd_request request = {
 		.kind = ETCD_CALL_CHANGE,
@@ -96,5 +101,5 @@ struct etcd_call *etcd_txn(struct etcd_client *client, const struct etcd_compare
 
 	txn->handlers = *handlers;
 	txn->data = data;
-	return etcd_fetch(client, &request, finish, txn, strand);
+	return etcd_fetch(client, &request, &fetch_handlers, txn, strand);
 }

@@ -109,6 +109,8 @@ static int add_server(struct piece server, gboolean tls, GPtrArray *servers, GEr
 	if (server.length == 0)
 		return error_set(
 			error, EINVAL, "an etcd server is missing before or behind a comma");
+	if (*server.text == '[' && memchr(server.text, ']', server.length) == NULL)
+		return fail(server, "the bracket is not closed", error);
 	host.length = host_length(server);
 	if (host.length < server.length) {
 		if (server.text[host.length] != ':')
@@ -135,7 +137,6 @@ static struct piece next_piece(const char **text, const char *end)
 	return piece;
 }
 
-/* strchr, for the length given. */
 static gboolean holds(const char *text, const char *end, char byte)
 {
 	return memchr(text, byte, (size_t)(end - text)) != NULL;

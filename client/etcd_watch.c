@@ -12,7 +12,9 @@
  * Milliseconds for the server to accept a watch: its first frame. After that it may be silent for
  * ever: client/etcd_pulse.h looks after it.
  */
-#define CREATION_TIMEOUT (15 * 1000)
+#ifndef ETCD_CREATION_TIMEOUT
+#define ETCD_CREATION_TIMEOUT (15 * 1000)
+#endif
 
 struct watch {
 	struct etcd_call base;
@@ -202,7 +204,7 @@ static void on_creation_timeout(void *data);
 static void start_creation_timer(struct watch *watch)
 {
 	etcd_call_ref(&watch->base);
-	watch->creation_timer = loop_timer_add(watch->base.client->loop, CREATION_TIMEOUT,
+	watch->creation_timer = loop_timer_add(watch->base.client->loop, ETCD_CREATION_TIMEOUT,
 		watch->base.strand, on_creation_timeout, watch);
 }
 
@@ -234,8 +236,8 @@ static void on_creation_timeout(void *data)
 	if (!watch->created && !watch->over && watch->base.failure.errnum == 0) {
 		/* While it waits for a token there is no server to be late. */
 		if (etcd_call_is_sent(&watch->base))
-			time_out(watch, g_strdup_printf("the watch was not accepted within %d s",
-						CREATION_TIMEOUT / 1000));
+			time_out(watch, g_strdup_printf("the watch was not accepted within %g s",
+						ETCD_CREATION_TIMEOUT / 1000.0));
 		else
 			start_creation_timer(watch);
 	}
