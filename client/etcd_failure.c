@@ -18,6 +18,7 @@ static const struct rule {
 	gboolean elsewhere;
 	gboolean again;
 	gboolean token;
+	const char *hint; /* told in place of the words, or NULL */
 } rules[] = {
 	{"required revision has been compacted", ESTALE, .untouched = TRUE},
 	{"required revision is a future revision", ERANGE, .untouched = TRUE},
@@ -33,6 +34,10 @@ static const struct rule {
 	{"user name is empty", EACCES, .untouched = TRUE, .token = TRUE},
 	{"permission denied", EACCES, .untouched = TRUE},
 	{"key not found", ENOENT, .untouched = TRUE},
+	/* embed/serve.go, accessController, in text/plain. */
+	{"CommonName of client sending a request against gateway", EACCES, .untouched = TRUE,
+		.hint = "etcd's gateway refuses a client certificate with a common name while "
+			"authentication is enabled: use one without"},
 	/* Told before anything is proposed: each request asks for a leader. */
 	{"etcdserver: no leader", EAGAIN, .untouched = TRUE, .elsewhere = TRUE, .again = TRUE},
 	{"not supported for learner", EAGAIN, .untouched = TRUE, .elsewhere = TRUE, .again = TRUE},
@@ -78,6 +83,7 @@ static gboolean apply_words(struct etcd_failure *failure, const char *words)
 		failure->elsewhere = rule->elsewhere;
 		failure->again = rule->again;
 		failure->token = rule->token;
+		failure->words = g_strdup(rule->hint);
 		return TRUE;
 	}
 	return FALSE;
@@ -123,6 +129,8 @@ void etcd_failure_set(struct etcd_failure *failure, int code, const char *words,
 		apply_status(failure, status);
 	else if (!apply_words(failure, words) && !apply_code(failure, code))
 		apply_status(failure, status);
+	if (failure->words != NULL)
+		return;
 	if (words != NULL && *words != '\0')
 		failure->words = escape_start(words, strlen(words), WORDS_BYTES_MAX);
 	else if (code != 0)
@@ -161,11 +169,7 @@ void etcd_failure_read(
 {
 	const char *words = find_words(body);
 
-	etcd_failure_set(failure, find_code(body), words, status);
-	if (words == NULL && other != NULL && *other != '\0') {
-		g_free(failure->words);
-		failure->words = g_strdup(other);
-	}
+	etcd_failure_set(failure, find_code(body), words != NULL ? words : other, status);
 }
 
 void etcd_failure_copy(struct etcd_failure *failure, const struct etcd_failure *source)

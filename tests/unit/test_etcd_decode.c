@@ -323,6 +323,12 @@ START_TEST (errors_of_all_dialects_are_read) {
 	expect_failure("{\"error\":\"etcdserver: requested lease not found\",\"code\":5}", 404,
 		ENOENT, 5, "etcdserver: requested lease not found");
 	expect_failure("{\"code\":1e99,\"message\":\"x\\ny\"}", 400, EINVAL, 0, "x\\x0Ay");
+	expect_failure("\"CommonName of client sending a request against gateway\"", 400, EINVAL, 0,
+		"said otherwise");
+	expect_failure("{\"error\":\"CommonName of client sending a request against gateway will be\"}",
+		400, EACCES, 0,
+		"etcd's gateway refuses a client certificate with a common name while "
+		"authentication is enabled: use one without");
 	expect_failure("{\"code\":-3}", 500, EIO, 0, "said otherwise");
 	expect_failure("{\"code\":77,\"message\":\"new\"}", 500, EIO, 77, "new");
 }
