@@ -22,7 +22,7 @@ struct parser {
 	const char *end;
 	struct document_node *container; /* the innermost open one, or NULL */
 	struct json_string key; /* of the value that comes next */
-	unsigned int depth;
+	unsigned int depth; /* of containers, with those around the text */
 	bool strict; /* an equal key is an error */
 	bool complete; /* the root's end was met */
 	const struct document_node *duplicate; /* that error */
@@ -369,14 +369,15 @@ static int fail_strict(const struct parser *parser, const char *text, int result
 		line + 1, column + 1, problem);
 }
 
-static int parse_text(struct document *document, const char *text, size_t length, bool strict,
-	struct document_node **ret_root, GError **error)
+static int parse_text(struct document *document, const char *text, size_t length,
+	unsigned int depth, bool strict, struct document_node **ret_root, GError **error)
 {
 	const char *begin = length > 0 ? text : "";
 	struct parser parser = {
 		.arena = &document->arena,
 		.at = begin,
 		.end = begin + length,
+		.depth = depth,
 		.strict = strict,
 	};
 	struct document_node *root = NULL;
@@ -396,11 +397,17 @@ static int parse_text(struct document *document, const char *text, size_t length
 int json_parse(struct document *document, const char *text, size_t length,
 	struct document_node **ret_root, GError **error)
 {
-	return parse_text(document, text, length, false, ret_root, error);
+	return parse_text(document, text, length, 0, false, ret_root, error);
+}
+
+int json_parse_within(struct document *document, const char *text, size_t length,
+	unsigned int depth, struct document_node **ret_root, GError **error)
+{
+	return parse_text(document, text, length, depth, false, ret_root, error);
 }
 
 int json_parse_strict(struct document *document, const char *text, size_t length,
 	struct document_node **ret_root, GError **error)
 {
-	return parse_text(document, text, length, true, ret_root, error);
+	return parse_text(document, text, length, 0, true, ret_root, error);
 }

@@ -22,6 +22,10 @@
 int json_parse(struct document *document, const char *text, size_t length,
 	struct document_node **ret_root, GError **error);
 
+/* The same of a value that goes into a tree, with depth containers around it. */
+int json_parse_within(struct document *document, const char *text, size_t length,
+	unsigned int depth, struct document_node **ret_root, GError **error);
+
 /*
  * The same of what a person wrote: an equal key is an error, too, and a message begins with
  * "line L, column C:", both from 1, columns in characters. It names the key that is there twice and

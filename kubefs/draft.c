@@ -240,9 +240,9 @@ static void succeed(struct draft *draft, const struct commit_outcome *outcome)
 		/* What is saved next is an update of it. */
 		draft->exclusive = FALSE;
 	}
-	if (draft->place.kind == PLACE_SCALE)
-		scales_forget(filesystem->scales, &draft->place);
-	rejection_clear(filesystem, &draft->place, draft->sent, outcome->unchanged);
+	/* The object's own text holds its replicas, too. */
+	scales_forget(filesystem->scales, &draft->place);
+	rejection_clear(filesystem, &draft->place, draft->sent, outcome->unchanged, draft->begun);
 	if (draft->place.context->dry_run && outcome->snapshot != NULL)
 		previews_put(filesystem->previews, &draft->place, outcome->snapshot);
 }
@@ -377,6 +377,7 @@ int draft_save(struct draft *draft, struct process *writer, uint64_t generation,
 		start = TRUE;
 		draft->busy = TRUE;
 		draft->attempted = local->generation;
+		draft->begun = g_get_monotonic_time();
 		draft->sent = g_bytes_new(local->content.data, local->content.length);
 		process_unref(draft->writer);
 		draft->writer = writer != NULL ? process_ref(writer) : NULL;

@@ -33,6 +33,7 @@ struct draft {
 	struct commit *commit; /* NULL: not begun yet, or over */
 	struct process *writer; /* whose save it is; may be NULL */
 	GBytes *sent;
+	gint64 begun; /* its save; g_get_monotonic_time */
 	GArray *waiters; /* of struct draft_waiter */
 	gboolean settled; /* the kernel has been told, or was given up on */
 	uint64_t timer; /* that gives up on it */

@@ -72,7 +72,7 @@ static gboolean same_meaning(const struct layout_entry *a, const struct layout_e
 	if (!a->found)
 		return a->entry_timeout <= b->entry_timeout;
 	return a->key.kind == b->key.kind && a->key.snapshot == b->key.snapshot &&
-	       a->entry_timeout <= b->entry_timeout &&
+	       a->key.value == b->key.value && a->entry_timeout <= b->entry_timeout &&
 	       same_resource(a->key.resource, b->key.resource);
 }
 
@@ -81,7 +81,7 @@ void lookup_verify(struct filesystem *filesystem, const struct node *directory, 
 {
 	struct layout_entry now LAYOUT_ENTRY_CLEANUP = {0};
 
-	if (entry->cache == NULL || cache_changes(entry->cache) == entry->changes)
+	if (!layout_is_overtaken(entry))
 		return;
 	if (layout_resolve(filesystem, directory, name, NULL, NULL, &now, NULL) < 0 ||
 		!same_meaning(entry, &now))

@@ -29,7 +29,7 @@ int named_find(struct filesystem *filesystem, const struct node *directory, cons
 	if (overlay_find(filesystem->overlay, ret->directory, name, &entry)) {
 		ret->local = entry.local;
 		ret->rejected = entry.rejected;
-		if (ret->local == NULL || ret->local->draft == NULL)
+		if (ret->local == NULL)
 			return 0;
 	}
 	ret->is_place = layout_object_place(directory, name, &ret->place);
@@ -40,13 +40,15 @@ int named_find(struct filesystem *filesystem, const struct node *directory, cons
 	if (r == 0 && removals_hide(filesystem->removals, ret->place.context, ret->place.resource,
 			      ret->snapshot))
 		ret->snapshot = snapshot_unref(ret->snapshot);
-	if (r == -ENOENT) {
+	/* A scratch file is at hand whatever the server says. */
+	if (r == -ENOENT ||
+		(r != -EINPROGRESS && ret->local != NULL && ret->local->draft == NULL)) {
 		g_clear_error(error);
 		r = 0;
 	}
 	if (ret->snapshot == NULL && layout_is_scratch_name(name))
 		ret->is_place = FALSE;
-	/* The draft of what came to be meanwhile gives way to the truth. */
+	/* What stood under the name of what came to be meanwhile gives way to the truth. */
 	if (ret->snapshot != NULL)
 		ret->local = local_unref(ret->local);
 	return r;
@@ -67,6 +69,8 @@ struct local *named_copy(struct filesystem *filesystem, const struct named *name
 	g_autoptr(GBytes) text = NULL;
 	const struct place *place =
 		named->rejected != NULL ? &named->rejected->place : &named->place;
+	mode_t mode = named->rejected != NULL ? named->rejected->mode
+					      : attributes_mode_of_draft(place->resource);
 	struct local *local;
 	int r = 0;
 
@@ -76,8 +80,7 @@ struct local *named_copy(struct filesystem *filesystem, const struct named *name
 		r = object_text(named, &text, error);
 	if (r < 0)
 		return NULL;
-	local = local_create(&filesystem->usage, attributes_mode_of_draft(place->resource),
-		attributes_mode_of_draft(place->resource));
+	local = local_create(&filesystem->usage, mode, mode);
 	if (local != NULL)
 		r = local_fill(local, g_bytes_get_data(text, NULL), g_bytes_get_size(text));
 	if (local == NULL || r < 0) {

@@ -22,6 +22,7 @@ struct rejected {
 	GBytes *text; /* with the reason in comments on top */
 	mode_t mode;
 	struct timespec time;
+	gint64 kept; /* the same by g_get_monotonic_time */
 	ino_t inode;
 };
 

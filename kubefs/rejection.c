@@ -253,8 +253,10 @@ void rejection_keep(struct filesystem *filesystem, const struct place *place, GB
 	rejected->errnum = errnum;
 	rejected->reason = escape_text(reason, -1);
 	rejected->text = compose(place, text, errnum, message, reasons);
-	rejected->mode = attributes_mode_of_draft(place->resource);
+	/* What others see is what was saved (-o allow_other). */
+	rejected->mode = 0600;
 	clock_gettime(CLOCK_REALTIME, &rejected->time);
+	rejected->kept = g_get_monotonic_time();
 	rejected->inode = attributes_inode_of_draft(filesystem, place) ^ (1ULL << 61);
 	journal_add(filesystem->journal, errnum, line);
 	if (!is_of_text(filesystem, place, text))
@@ -262,7 +264,7 @@ void rejection_keep(struct filesystem *filesystem, const struct place *place, GB
 	put(filesystem, number, rejected);
 }
 
-static void clear(struct filesystem *filesystem, const struct place *place)
+static void clear(struct filesystem *filesystem, const struct place *place, gint64 begun)
 {
 	guint number = 0;
 
@@ -275,15 +277,16 @@ static void clear(struct filesystem *filesystem, const struct place *place)
 		number = skip_files(filesystem, place, number);
 		directory = locate(place, number, &name);
 		there = find(filesystem, place, number);
-		if (there != NULL && place_same_object(&there->place, place) &&
+		if (there != NULL && there->kept <= begun &&
+			place_same_object(&there->place, place) &&
 			overlay_remove(filesystem->overlay, directory, name, NULL))
 			tell_listing(filesystem, place, name);
 		rejected_unref(there);
 	}
 }
 
-void rejection_clear(
-	struct filesystem *filesystem, const struct place *place, GBytes *text, gboolean unchanged)
+void rejection_clear(struct filesystem *filesystem, const struct place *place, GBytes *text,
+	gboolean unchanged, gint64 begun)
 {
 	struct place form = *place;
 
@@ -291,7 +294,7 @@ void rejection_clear(
 		return;
 	for (guint format = 0; format < NODE_FORMATS; format++) {
 		form.format = (enum node_format)format;
-		clear(filesystem, &form);
+		clear(filesystem, &form, begun);
 		if (place->kind != PLACE_OBJECT)
 			break;
 	}

@@ -205,6 +205,9 @@ static int create_draft(struct request *request, const struct place *place, cons
 	local = draft_create(filesystem, place, NULL, "", 0, exclusive, error);
 	if (local == NULL)
 		return -ENOSPC;
+	/* Others find it by that name, and only what is saved is theirs to read (-o allow_other).
+	 */
+	local->mode = 0600;
 	if (!replaces)
 		overlay_put(filesystem->overlay, directory, request->name, local);
 	reply_created(request, local);

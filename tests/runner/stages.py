@@ -33,6 +33,7 @@ from schedule import Schedule, Task, interruptible, judge_check, say  # noqa: E4
 SOURCES = ("client", "cache", "kubefs", "tests")
 FUZZ_SECONDS = 20
 DOCUMENTS = 100000
+OBJECTS = 1000
 # The codec has one thread: ThreadSanitizer would only make its tests slow.
 ONE_THREAD = ("document", "json_", "yaml_", "merge", "number", "api_discovery", "schema", "escape")
 
@@ -44,6 +45,7 @@ STAGES = {
     "asan": "the unit tests with AddressSanitizer and UndefinedBehaviorSanitizer",
     "tsan": "the unit tests that have threads with ThreadSanitizer",
     "differential": f"our YAML and JSON against kubectl's own, {DOCUMENTS} documents",
+    "protobuf": f"what we make of protobuf against the API server's own types, {OBJECTS} objects of each kind",
     "cluster": "the tests of the test servers themselves",
     "e2e": "mounts of a real control plane",
     "e2e-asan": "a part of these with AddressSanitizer",
@@ -134,11 +136,17 @@ class Plan:
             self.add(Task(source.stem.replace("_", "-", 1), [*self.fixed, *argv], after=[self.build("clang")], minutes=5,
                           judge=judge_check))
 
+    def differential(self, program, oracle, *arguments):
+        argv = [self.folder("plain") / "tests/differential" / program, *arguments, *self.arguments]
+        variable = f"KUBEFS_{oracle.replace('-', '_').upper()}"
+        self.add(Task(program.replace("_", "-", 1), argv, after=[self.build("plain"), self.servers()], cores=2, minutes=20,
+                      environment={variable: str(cache_folder() / "current/bin" / oracle)}, judge=judge_check))
+
     def stage_differential(self):
-        argv = [self.folder("plain") / "tests/differential/differential", "--documents", DOCUMENTS, *self.arguments]
-        self.add(Task("differential", argv, after=[self.build("plain"), self.servers()], cores=2, minutes=20,
-                      environment={"KUBEFS_YAML_ORACLE": str(cache_folder() / "current/bin/yaml-oracle")},
-                      judge=judge_check))
+        self.differential("differential", "yaml-oracle", "--documents", DOCUMENTS)
+
+    def stage_protobuf(self):
+        self.differential("differential_protobuf", "protobuf-oracle", "--objects", OBJECTS)
 
     def pytest(self, name, folder, kind=None, cores=1, after=(), minutes=30, chosen=()):
         report = self.logs / f"{name}.xml"
