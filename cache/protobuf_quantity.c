@@ -14,7 +14,6 @@ enum format {
 
 /* [+-]WHOLE[.FRACTION]SUFFIX, without zeros before the whole. */
 struct quantity {
-	bool sign;
 	bool plain; /* neither a plus sign, zeros in front nor a point */
 	const char *whole;
 	size_t whole_length;
@@ -85,7 +84,7 @@ static bool read_quantity(const char *at, const char *end, struct quantity *quan
 {
 	const char *begin = at;
 
-	*quantity = (struct quantity){.plain = true};
+	*quantity = (struct quantity){.plain = true, .fraction = ""};
 	if (at < end && (*at == '-' || *at == '+')) {
 		quantity->plain = *at == '-';
 		at++;
@@ -123,8 +122,9 @@ static int64_t value_of(const struct quantity *quantity)
 
 static char digit_at(const struct quantity *quantity, size_t place)
 {
-	return place < quantity->whole_length ? quantity->whole[place]
-					      : quantity->fraction[place - quantity->whole_length];
+	if (place < quantity->whole_length)
+		return quantity->whole[place];
+	return quantity->fraction[place - quantity->whole_length];
 }
 
 static bool ends_in_three_zeros(const struct quantity *quantity)

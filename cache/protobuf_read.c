@@ -228,7 +228,7 @@ static int read_entry(struct reader *reader, const struct protobuf_field *field,
 	}
 	if (result == 0 && value == NULL)
 		result = make_empty(reader, field, &value);
-	if (result < 0)
+	if (result != 0)
 		return result;
 	value->key = key != NULL ? key->text : "";
 	value->key_length = key != NULL ? key->length : 0;
@@ -527,17 +527,25 @@ static int fail(int result, GError **error)
 	return error_set(error, EFBIG, "protobuf is nested too deep or takes too much memory");
 }
 
+static int read_root(struct document *document, const struct protobuf_kind *kind,
+	struct protobuf_input input, enum protobuf_read_flags flags,
+	struct document_node **ret_root)
+{
+	struct reader reader = {.document = document, .flags = flags};
+
+	if (protobuf_length(&input) > G_MAXINT32)
+		return -EFBIG;
+	return read_message(&reader, kind->message, input, ret_root);
+}
+
 int protobuf_read(struct document *document, const struct protobuf_kind *kind, const char *bytes,
 	size_t length, enum protobuf_read_flags flags, struct document_node **ret_root,
 	GError **error)
 {
-	struct reader reader = {.document = document, .flags = flags};
-	struct protobuf_input input = {bytes, bytes + length};
+	const struct protobuf_input input = {bytes, bytes + length};
 	struct document_node *root;
-	int result = -EFBIG;
+	int result = read_root(document, kind, input, flags, &root);
 
-	if (length <= G_MAXINT32)
-		result = read_message(&reader, kind->message, input, &root);
 	if (result < 0)
 		return fail(result, error);
 	*ret_root = root;
@@ -561,27 +569,38 @@ static int add_type(struct document *document, struct document_node *root, const
 	return 0;
 }
 
+static int read_object(struct document *document, const struct protobuf_envelope *envelope,
+	enum protobuf_read_flags flags, struct document_node **ret_root)
+{
+	const struct protobuf_input *api_version = &envelope->api_version;
+	const struct protobuf_input *kind_name = &envelope->kind;
+	const struct protobuf_kind *kind = protobuf_find_kind(api_version->at,
+		protobuf_length(api_version), kind_name->at, protobuf_length(kind_name));
+	struct document_node *root;
+	int result;
+
+	if (kind == NULL)
+		return -EOPNOTSUPP;
+	result = read_root(document, kind, envelope->object, flags, &root);
+	if (result != 0)
+		return result;
+	result = add_type(document, root, "kind", kind_name);
+	if (result == 0)
+		result = add_type(document, root, "apiVersion", api_version);
+	*ret_root = root;
+	return result;
+}
+
 int protobuf_read_envelope(struct document *document, const char *bytes, size_t length,
 	enum protobuf_read_flags flags, struct document_node **ret_root, GError **error)
 {
 	struct protobuf_envelope envelope;
-	const struct protobuf_kind *kind;
-	struct document_node *root;
+	struct document_node *root = NULL;
 	int result = protobuf_envelope_read(bytes, length, &envelope, error);
 
 	if (result < 0)
 		return result;
-	kind = protobuf_find_kind(envelope.api_version.at, protobuf_length(&envelope.api_version),
-		envelope.kind.at, protobuf_length(&envelope.kind));
-	if (kind == NULL)
-		return fail(-EOPNOTSUPP, error);
-	result = protobuf_read(document, kind, envelope.object.at,
-		protobuf_length(&envelope.object), flags, &root, error);
-	if (result < 0)
-		return result;
-	result = add_type(document, root, "kind", &envelope.kind);
-	if (result == 0)
-		result = add_type(document, root, "apiVersion", &envelope.api_version);
+	result = read_object(document, &envelope, flags, &root);
 	if (result < 0)
 		return fail(result, error);
 	*ret_root = root;

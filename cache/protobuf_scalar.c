@@ -151,8 +151,7 @@ static int replace_utf8(struct document *document, const struct protobuf_input *
 		out += bad - at;
 		at = bad;
 		if (at < input->end) {
-			memcpy(out, UTF8_REPLACEMENT, 3);
-			out += 3;
+			out = utf8_put(out, 0xFFFD);
 			at++;
 		}
 	}

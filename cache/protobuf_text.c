@@ -103,10 +103,7 @@ static size_t print_fraction(uint64_t number, unsigned int places, char *text)
 
 static size_t put_text(char *at, const char *text)
 {
-	size_t length = strlen(text);
-
-	memcpy(at, text, length);
-	return length;
+	return (size_t)(stpcpy(at, text) - at);
 }
 
 static size_t print_below_second(uint64_t nanoseconds, char *text)
