@@ -422,7 +422,8 @@ void etcd_call_start(struct etcd_call *call)
 
 	/* The reference until the end. */
 	etcd_call_ref(call);
-	call->deadline = loop_now() + ETCD_PATIENCE;
+	call->deadline = loop_now() + (call->request.kind == ETCD_CALL_CHANGE ? ETCD_PATIENCE_CHANGE
+									      : ETCD_PATIENCE_READ);
 	pthread_mutex_lock(&client->lock);
 	call->link.data = call;
 	g_queue_push_tail_link(&client->calls, &call->link);

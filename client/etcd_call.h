@@ -5,7 +5,7 @@
  *
  * Repeats: a refused token is exchanged for a new one, once. What another member or a little time
  * may mend (no leader, a timed out request, a lost connection) is tried again with growing delays
- * for ETCD_PATIENCE; of changes only what certainly was not done, of streams nothing. A server that
+ * for some time; of changes only what certainly was not done, of streams nothing. A server that
  * is no good for now is avoided by what comes after.
  */
 #pragma once
@@ -19,14 +19,15 @@
 
 /*
  * Milliseconds. etcd gives a request up after five seconds and two elections (server's
- * ReqTimeout); silence for longer is a dead server's. Repeats begin within the patience. A test
- * that waits for silence is built with less.
+ * ReqTimeout); silence for longer is a dead server's. Repeats begin within the patience: of a read,
+ * also one after a silence. A test that waits for silence is built with less.
  */
 #ifndef ETCD_IDLE_TIMEOUT
 #define ETCD_IDLE_TIMEOUT (15 * 1000)
 #endif
 #define ETCD_CHANGE_TIMEOUT (30 * 1000)
-#define ETCD_PATIENCE (20 * 1000)
+#define ETCD_PATIENCE_READ (20 * 1000)
+#define ETCD_PATIENCE_CHANGE (10 * 1000)
 #define ETCD_DELAY_MIN 50
 #define ETCD_DELAY_MAX 1000
 

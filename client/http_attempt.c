@@ -189,6 +189,8 @@ static gboolean move_on(struct http_exchange *exchange)
 
 static gboolean is_lost(const struct http_exchange *exchange)
 {
+	if (http_failure_is_alert(&exchange->failure))
+		return FALSE;
 	switch (exchange->failure.code) {
 	case CURLE_GOT_NOTHING:
 	case CURLE_SEND_ERROR:

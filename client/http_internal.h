@@ -149,6 +149,11 @@ void http_failure_copy(struct http_exchange *exchange, const struct http_failure
 void http_failure_clear(struct http_failure *failure);
 /* No connection could be made: what holds for one exchange holds for those waiting beside it. */
 gboolean http_failure_is_shared(const struct http_failure *failure);
+/*
+ * The server ended the connection with a TLS alert. With TLS 1.3 that comes after the request was
+ * sent, and says that it was not looked at: a client certificate is missing or refused.
+ */
+gboolean http_failure_is_alert(const struct http_failure *failure);
 /* For a status other than 2xx. object is the decoded body, or NULL. */
 int http_failure_of_status(
 	const struct http_exchange *exchange, const cJSON *object, char **ret_message);

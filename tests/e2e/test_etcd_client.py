@@ -18,7 +18,7 @@ sys.path.insert(0, str(TOP / "tests" / "cluster"))
 from etcd_server import VERSIONS, Etcd  # noqa: E402
 
 PROBE = pathlib.Path(os.environ.get("KUBEFS_BUILD", TOP / "build")) / "tests" / "e2e" / "etcd_probe"
-WAYS = {"plain": {}, "tls": {"tls": True}, "auth": {"auth": True}, "tls-auth": {"tls": True, "auth": True}}
+WAYS = {"plain": {}, "tls": {"tls": True}, "tls-auth": {"tls": True, "auth": True}}
 SECONDS = 60
 
 
@@ -81,6 +81,12 @@ class Probe:
 def etcd(request):
     version, way = request.param.split("-", 1)
     with Etcd(version, **WAYS[way]) as made:
+        yield made
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def single(request):
+    with Etcd(request.param) as made:
         yield made
 
 
@@ -189,18 +195,19 @@ def test_watch(etcd, probe, prefix):
     assert progress == sorted(progress) and progress[-1] < mod + 2
 
 
-def test_catching_up_tells_no_progress_too_early(etcd, probe, prefix):
+def test_catching_up_tells_no_progress_too_early(single, prefix):
     """A watch behind gets a thousand revisions a response, whose header is the store's present revision."""
     first, end = prefix
-    count = 2500
-    start = etcd.revision() + 1
-    mods = {}
-    for number in range(count):
-        key = f"{first}{number % 7}"
-        lines = probe.run("put" if key in mods else "create", key, mods.get(key, 0), number)
-        assert lines[0] == "succeeded 1"
-        mods[key] = int(lines[-1].removeprefix("ok revision "))
-    lines = probe.run("watch", first, end, start, count)
+    count = 2100
+    start = single.revision() + 1
+    with Probe(single) as probe:
+        mods = {}
+        for number in range(count):
+            key = f"{first}{number % 7}"
+            lines = probe.run("put" if key in mods else "create", key, mods.get(key, 0), number)
+            assert lines[0] == "succeeded 1"
+            mods[key] = int(lines[-1].removeprefix("ok revision "))
+        lines = probe.run("watch", first, end, start, count)
     told = 0
     for line in lines:
         if line.startswith("put "):
@@ -313,7 +320,7 @@ def test_a_named_certificate_is_explained(version):
         with Probe(etcd, **named) as probe:
             assert failed(probe.run("range", "/a"), "EACCES", "certificate with a common name")
         with Probe(etcd, ETCDCTL_CERT="", ETCDCTL_KEY="") as probe:
-            assert failed(probe.run("range", "/a"), "EIO") or True
+            assert failed(probe.run("range", "/a"), "EPROTO", "the server refuses the TLS connection")
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -388,9 +395,7 @@ def test_a_member_without_a_quorum_says_so(quorum):
         try:
             assert failed(watch.lines(), "EAGAIN", "no leader")
             assert failed(probe.run("put", key, revision, "2"), "EAGAIN", "no leader", uncertain=0)
-            assert failed(probe.run("range", key), "EAGAIN")
             assert keys(probe.run("local", key)) == [key]
-            assert "etcd-2" in probe.run("members")[0] or quorum.version != "3.4"
         finally:
             for number in rest:
                 quorum.resume(number)

@@ -82,13 +82,14 @@ START_TEST (an_empty_range_has_no_kvs) {
 END_TEST
 
 START_TEST (an_answer_cut_anywhere_is_the_same) {
-	const size_t length = strlen(TWO);
+	static const char two[] = TWO;
+	const size_t length = strlen(two);
 
 	for (size_t at = 1; at < length; at++) {
 		g_autofree char *head = g_strdup_printf("HTTP/1.1 200 OK\r\n" ETCD_JSON
 							"Transfer-Encoding: chunked\r\n\r\n"
 							"%zx\r\n%.*s\r\n%zx\r\n%s\r\n0\r\n\r\n",
-			at, (int)at, TWO, length - at, TWO + at);
+			at, (int)at, two, length - at, two + at);
 		const struct scripted_answer answer = {.bytes = head};
 
 		scripted_server_add(etcd.http.server, &answer);

@@ -375,7 +375,8 @@ static int walk_elements(const char *text, GString *notes)
 	g_autofree char *copy = g_memdup2(text, strlen(text));
 	struct json_elements elements;
 	struct json_text value;
-	int r = json_elements_init(&elements, (struct json_text){copy, strlen(text)});
+	int r = json_elements_init(
+		&elements, (struct json_text){copy != NULL ? copy : "", strlen(text)});
 
 	g_string_truncate(notes, 0);
 	while (r >= 0 && (r = json_elements_next(&elements, &value)) > 0)
