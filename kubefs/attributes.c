@@ -37,7 +37,8 @@ ino_t attributes_inode(const struct node_key *key)
 	} else if (key->prefix != NULL) {
 		bytes = g_bytes_get_data(key->prefix, &length);
 		hash = hash_bytes(hash, bytes, length);
-		hash = hash_field(hash, key->slashless ? KEY_PATH_SLASHLESS : key->name);
+		hash = hash_field(hash, key->slashless ? KEY_PATH_SLASHLESS : "");
+		hash = hash_field(hash, key->name);
 	} else if (key->snapshot != NULL && key->snapshot->uid[0] != '\0') {
 		hash = hash_field(hash, key->snapshot->uid);
 	} else {

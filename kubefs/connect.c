@@ -130,7 +130,7 @@ static int load_contexts(struct filesystem *filesystem, const struct options *op
 		return r;
 	r = add_contexts(filesystem, options, config, ret_connections, error);
 	kubeconfig_destroy(config);
-	return r == 0 ? set_switches(filesystem, options, error) : r;
+	return r;
 }
 
 /* The keys of etcd, and the connection to it behind those of the contexts. */
@@ -157,6 +157,8 @@ int connect_load(struct filesystem *filesystem, const struct options *options,
 	filesystem->keys_at_root = options->etcd.url != NULL;
 	if (!filesystem->keys_at_root)
 		r = load_contexts(filesystem, options, ret_connections, error);
+	if (r == 0)
+		r = set_switches(filesystem, options, error);
 	if (r == 0 && (options->etcd.url != NULL || options->etcd.endpoints != NULL))
 		r = load_etcd(filesystem, options, ret_connections, error);
 	return r;

@@ -9,6 +9,8 @@
 /* "%." comes first; then each child has two offsets, of its plain and of its escaped name. */
 #define SLASHLESS_OFFSET 1
 #define OFFSETS_PER_CHILD 2
+/* Children that are read at a time: a reply has room for some hundreds. */
+#define BATCH 512
 
 struct walk {
 	struct filesystem *filesystem;
@@ -66,9 +68,34 @@ static gboolean add_name(
 	return walk->add(walk->data, component, &entry, offset);
 }
 
+/* A child as it was: nothing is added under the directory's lock, since attributes look into it. */
+struct copy {
+	struct key_child child; /* with a reference, and a name of its own */
+	uint64_t sequence;
+};
+
+static void clear_copy(void *pointer)
+{
+	struct copy *copy = pointer;
+
+	g_free((char *)copy->child.name);
+	key_snapshot_unref(copy->child.snapshot);
+}
+
 static gboolean visit(void *data, uint64_t sequence, const struct key_child *child)
 {
-	struct walk *walk = data;
+	GArray *batch = data;
+	struct copy copy = {.child = *child, .sequence = sequence};
+
+	copy.child.name = g_memdup2(child->name, child->length);
+	if (copy.child.snapshot != NULL)
+		key_snapshot_ref(copy.child.snapshot);
+	g_array_append_val(batch, copy);
+	return batch->len < BATCH;
+}
+
+static gboolean add_child(struct walk *walk, const struct key_child *child, uint64_t sequence)
+{
 	uint64_t offset = sequence * OFFSETS_PER_CHILD;
 
 	if (!add_name(walk, child, KEY_PLAIN, offset))
@@ -79,7 +106,26 @@ static gboolean visit(void *data, uint64_t sequence, const struct key_child *chi
 	return add_name(walk, child, KEY_VALUE, offset + 1);
 }
 
-/* FALSE when no more names are wanted. */
+static void list_children(struct walk *walk, struct key_directory *directory, uint64_t sequence)
+{
+	gboolean more = TRUE;
+
+	while (more) {
+		g_autoptr(GArray) batch = g_array_new(FALSE, FALSE, sizeof(struct copy));
+
+		g_array_set_clear_func(batch, clear_copy);
+		key_directory_each(directory, sequence, visit, batch);
+		for (guint i = 0; more && i < batch->len; i++) {
+			const struct copy *copy = &g_array_index(batch, struct copy, i);
+
+			sequence = copy->sequence;
+			more = add_child(walk, &copy->child, sequence);
+		}
+		more &= batch->len == BATCH;
+	}
+}
+
+/* *ret_more: FALSE when no more names are wanted. */
 static int list_slashless(struct walk *walk, collection_wait wait, void *data, gboolean *ret_more)
 {
 	struct layout_entry entry = {0};
@@ -153,7 +199,7 @@ int key_listing_run(struct filesystem *filesystem, const struct node *node, uint
 		walk.timeout = key_layout_timeout(directory);
 		walk.is_short = key_layout_is_short(walk.base, directory);
 		walk.chunks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-		key_directory_each(directory, first_sequence(&walk), visit, &walk);
+		list_children(&walk, directory, first_sequence(&walk));
 		g_hash_table_destroy(walk.chunks);
 	}
 	key_directory_unref(directory);

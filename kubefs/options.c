@@ -418,7 +418,8 @@ static int set_source(struct options *options, GError **error)
 	if (is_etcd)
 		options->etcd.url = g_strdup(options->source);
 	etcd_options_take_environment(&options->etcd);
-	if (options->etcd.user != NULL && options->etcd.password == NULL)
+	if ((is_etcd || options->etcd.endpoints != NULL) && options->etcd.user != NULL &&
+		options->etcd.password == NULL)
 		return error_set(error, EINVAL,
 			"--user %s: its password is missing; use --password-file, or "
 			"ETCDCTL_PASSWORD",
