@@ -13,21 +13,14 @@
 const char OPTIONS_HELP[] =
 	"usage: kubefs [options] [CONTEXT[,CONTEXT...] | all] MOUNTPOINT\n"
 	"       kubefs [options] etcd[s]://HOST[:PORT][,HOST...][/PREFIX] MOUNTPOINT\n"
-	"\n"
 	"Mounts the API resources of Kubernetes clusters, or the keys of etcd, as files.\n"
-	"\n"
 	"  --kubeconfig FILE       instead of $KUBECONFIG or ~/.kube/config\n"
 	"  --context NAME          the same as CONTEXT\n"
 	"  -n, --namespace NAME    listed where namespaces cannot be\n"
-	"  --as USER, --as-uid UID, --as-group GROUP\n"
-	"                          impersonate; --as-group may be repeated\n"
+	"  --as USER, --as-uid UID, --as-group GROUP       impersonate\n"
 	"  --server URL[,URL...]   instead of the kubeconfig's, tried in turn\n"
-	"  --endpoints HOST[:PORT][,...]\n"
-	"                          adds the keys of that etcd as etcd/, read-only\n"
-	"  --cacert FILE, --cert FILE, --key FILE\n"
-	"                          TLS of etcd, as etcdctl has it\n"
-	"  --user NAME, --password-file FILE\n"
-	"                          who to be to etcd\n"
+	"  --endpoints HOST[:PORT][,...]  adds that etcd's keys as etcd/, read-only; with\n"
+	"                          --cacert, --cert, --key, --user, --password-file\n"
 	"  -o OPTION[,OPTION...]   ro, allow_other, idle=SECONDS, and mount(8)'s;\n"
 	"     dry_run              have each change validated, change nothing\n"
 	"     ro=, dry_run=        CONTEXT[:CONTEXT...]: these contexts alone\n"
@@ -40,7 +33,6 @@ const char OPTIONS_HELP[] =
 	"  --syslog                log to syslog instead of standard error\n"
 	"  -h, --help              this text\n"
 	"  -V, --version           the version\n"
-	"\n"
 	"Unmount with: fusermount3 -u MOUNTPOINT        See kubefs(1).\n";
 
 /* What fstab and mount(8) say that is not for us. */
