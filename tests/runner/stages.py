@@ -34,7 +34,7 @@ SOURCES = ("client", "cache", "kubefs", "tests")
 FUZZ_SECONDS = 20
 DOCUMENTS = 100000
 # The codec has one thread: ThreadSanitizer would only make its tests slow.
-ONE_THREAD = ("document", "json_", "yaml_", "merge", "number", "api_discovery", "schema", "escape")
+ONE_THREAD = ("document", "etcd_decode", "etcd_url", "json_", "yaml_", "merge", "number", "api_discovery", "schema", "escape")
 
 STAGES = {
     "unit": "the unit tests",
