@@ -119,15 +119,19 @@ static void apply_status(struct etcd_failure *failure, int status)
 		failure->errnum = EOPNOTSUPP;
 }
 
+/* The gateway's own answer to a path that it does not have. */
+static gboolean is_unknown_path(int code, const char *words, int status)
+{
+	return code == ETCD_CODE_NOT_FOUND && status == 404 &&
+	       (words == NULL || strstr(words, "etcdserver") == NULL);
+}
+
 void etcd_failure_set(struct etcd_failure *failure, int code, const char *words, int status)
 {
 	etcd_failure_clear(failure);
 	failure->code = code;
-	/* The gateway's own answer to a path that it does not know. */
-	if (code == ETCD_CODE_NOT_FOUND && status == 404 &&
-		(words == NULL || strstr(words, "etcdserver") == NULL))
-		apply_status(failure, status);
-	else if (!apply_words(failure, words) && !apply_code(failure, code))
+	if (is_unknown_path(code, words, status) ||
+		(!apply_words(failure, words) && !apply_code(failure, code)))
 		apply_status(failure, status);
 	if (failure->words != NULL)
 		return;

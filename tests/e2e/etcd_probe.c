@@ -12,7 +12,8 @@
  * URL is etcd://..., what else is needed comes from ETCDCTL_CACERT, _CERT, _KEY, _USER and so on.
  * KEY and VALUE are escaped as g_strescape does; END "-" is none and "" all. After each command
  * its errno, uncertainty, compact revision and message. Commands are read from stdin, one a line
- * with tabs between, when none is given, each of them answered with a line "end" on stdout.
+ * with tabs between, when none is given, each of them answered with a line "end" on stdout. With
+ * QUIET in the environment keys are not printed.
  */
 #include <curl/curl.h>
 #include <errno.h>
@@ -35,6 +36,8 @@ struct probe {
 	gboolean stopped; /* its end was asked for */
 	struct etcd_call *call; /* set before any event needs it */
 };
+
+static gboolean quiet; /* QUIET is set: keys are not printed */
 
 static char *show(GBytes *bytes)
 {
@@ -93,6 +96,9 @@ static void cancel(struct probe *probe)
 
 static void print_kv(const char *word, const struct etcd_kv *kv)
 {
+	if (quiet)
+		return;
+
 	g_autofree char *key = show(kv->key);
 	g_autofree char *value = show(kv->value);
 
@@ -307,6 +313,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: etcd_probe URL [COMMAND [ARGUMENT]...]\n");
 		return 2;
 	}
+	quiet = g_getenv("QUIET") != NULL;
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	options.url = g_strdup(argv[1]);
 	etcd_options_take_environment(&options);

@@ -170,6 +170,7 @@ def test_transactions(etcd, probe, prefix):
     assert failed(probe.run("create", key, 0, "x", 12345), "ENOENT", "lease not found")
 
 
+@pytest.mark.sanitize
 def test_watch(etcd, probe, prefix):
     first, end = prefix
     with Probe(etcd) as watch:
@@ -287,6 +288,7 @@ def test_permissions(guarded):
         assert probe.until("put ")[-1].startswith("put /a/seen")
 
 
+@pytest.mark.sanitize
 def test_a_token_that_is_lost_is_renewed(guarded):
     """By a restart of the server, which keeps none."""
     with Probe(guarded) as probe:
