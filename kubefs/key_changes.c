@@ -124,7 +124,7 @@ static void on_changed(void *data, struct keyspace *keyspace, struct key_directo
 	plain_changed(filesystem, scope, plain, change, node);
 	if (!is_listed_otherwise(change))
 		return;
-	listing_changed(filesystem, scope, plain);
+	/* The directories of the plain name, when it is a long one, are those of the longer one. */
 	listing_changed(filesystem, scope, value);
 	if (change->new != NULL || change->is_directory)
 		report_if_long(filesystem, scope, key_layout_base(filesystem, scope), name, length,

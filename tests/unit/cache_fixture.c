@@ -112,6 +112,22 @@ void lines_skip_to(struct lines *lines, const char *line)
 	}
 }
 
+void lines_skip_to_both(struct lines *lines, const char *one, const char *other)
+{
+	for (;;) {
+		g_autofree char *next = next_line(lines, one);
+
+		if (strcmp(next, one) == 0) {
+			lines_skip_to(lines, other);
+			return;
+		}
+		if (strcmp(next, other) == 0) {
+			lines_skip_to(lines, one);
+			return;
+		}
+	}
+}
+
 void lines_expect_none(struct lines *lines)
 {
 	g_autofree char *line = NULL;

@@ -24,6 +24,8 @@ void lines_add(struct lines *lines, const char *format, ...) G_GNUC_PRINTF(2, 3)
 void lines_expect(struct lines *lines, const char *line);
 /* Waits for this line and drops those before it. */
 void lines_skip_to(struct lines *lines, const char *line);
+/* Both, in any order. */
+void lines_skip_to_both(struct lines *lines, const char *one, const char *other);
 /* No line is there now. */
 void lines_expect_none(struct lines *lines);
 

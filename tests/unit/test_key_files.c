@@ -191,16 +191,29 @@ START_TEST (lists_long_names_in_directories) {
 }
 END_TEST
 
+static char *make_line(const char *format, uint64_t id, uint64_t child, const char *name)
+{
+	if (child != 0)
+		return g_strdup_printf("%s %u %u %s", format, (guint)id, (guint)child, name);
+	return g_strdup_printf("%s %u %s", format, (guint)id, name);
+}
+
 static void expect_line(
 	struct fixture *fixture, const char *format, uint64_t id, uint64_t child, const char *name)
 {
-	g_autofree char *line = NULL;
+	g_autofree char *line = make_line(format, id, child, name);
 
-	if (child != 0)
-		line = g_strdup_printf("%s %u %u %s", format, (guint)id, (guint)child, name);
-	else
-		line = g_strdup_printf("%s %u %s", format, (guint)id, name);
 	lines_skip_to(fixture->lines, line);
+}
+
+/* The name and the listing of its directory; inodes are queued behind no entry. */
+static void expect_listed(struct fixture *fixture, const char *format, uint64_t directory,
+	uint64_t child, const char *name)
+{
+	g_autofree char *entry = make_line(format, directory, child, name);
+	g_autofree char *listing = make_line("inode", directory, 0, "0");
+
+	lines_skip_to_both(fixture->lines, entry, listing);
 }
 
 START_TEST (tells_the_kernel_of_changes) {
@@ -221,20 +234,17 @@ START_TEST (tells_the_kernel_of_changes) {
 	expect_content(&fixture, key, "1");
 	/* A new one: its negative entry, and the listing. */
 	fake_etcd_put(fixture.fake, "/leaf/b", "3");
-	expect_line(&fixture, "entry", leaf, 0, "b");
-	expect_line(&fixture, "inode", leaf, 0, "0");
+	expect_listed(&fixture, "entry", leaf, 0, "b");
 	/* Nobody has seen it: of its change nobody is told. */
 	fake_etcd_put(fixture.fake, "/leaf/b", "4");
 	/* Of one that is gone, by the node that the kernel has. */
 	fake_etcd_delete(fixture.fake, "/leaf/a");
-	expect_line(&fixture, "delete", leaf, changed, "a");
-	expect_line(&fixture, "inode", leaf, 0, "0");
+	expect_listed(&fixture, "delete", leaf, changed, "a");
 	lines_expect_none(fixture.lines);
 	/* A key that becomes a directory: the plain name is another node. */
 	key = enter(&fixture, leaf, "b");
 	fake_etcd_put(fixture.fake, "/leaf/b/c", "5");
-	expect_line(&fixture, "entry", leaf, 0, "b");
-	expect_line(&fixture, "inode", leaf, 0, "0");
+	expect_listed(&fixture, "entry", leaf, 0, "b");
 	ck_assert(S_ISDIR(lookup(&fixture, leaf, "b").attr.st_mode));
 	ck_assert_uint_eq(enter(&fixture, leaf, "b%="), key);
 	fake_etcd_put(fixture.fake, "/leaf/b", "6");
