@@ -219,10 +219,10 @@ static void on_permissions_changed(void *data, const char *namespace, gboolean a
 	cache->options.handlers->permissions_changed(cache->options.data, cache, namespace, again);
 }
 
-gboolean cache_may(struct cache *cache, const struct resource *resource, const char *namespace,
-	const char *verb)
+gboolean cache_may(struct cache *cache, const struct resource *resource, const char *subresource,
+	const char *namespace, const char *verb)
 {
-	return permissions_allow(cache->permissions, resource, namespace, verb);
+	return permissions_allow(cache->permissions, resource, subresource, namespace, verb);
 }
 
 void cache_get(struct cache *cache, const struct source_scope *scope,

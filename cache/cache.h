@@ -133,11 +133,12 @@ void cache_retire(struct cache *cache, struct collection *collection);
 uint64_t cache_changes(struct cache *cache);
 
 /*
- * Whether the caller may do that in the namespace ("" for the cluster): FALSE when the server says
- * no, TRUE while it is not known (cache/permissions.h). Begins to ask.
+ * Whether the caller may do that to the resource, or to that subresource of it (NULL: itself), in
+ * the namespace ("" for the cluster): FALSE when the server says no, TRUE while it is not known
+ * (cache/permissions.h). Begins to ask.
  */
-gboolean cache_may(struct cache *cache, const struct resource *resource, const char *namespace,
-	const char *verb);
+gboolean cache_may(struct cache *cache, const struct resource *resource, const char *subresource,
+	const char *namespace, const char *verb);
 
 /*
  * What the server says of that object (or its subresource) now, for what no collection holds. done

@@ -122,7 +122,7 @@ static void ask(struct permissions *permissions, struct entry *entry, const char
 }
 
 gboolean permissions_allow(struct permissions *permissions, const struct resource *resource,
-	const char *namespace, const char *verb)
+	const char *subresource, const char *namespace, const char *verb)
 {
 	LOCK_GUARD(&permissions->lock);
 	struct entry *entry = g_hash_table_lookup(permissions->entries, namespace);
@@ -138,5 +138,5 @@ gboolean permissions_allow(struct permissions *permissions, const struct resourc
 	} else if (!entry->pending && loop_now() - entry->asked > PERMISSIONS_AGE_MS) {
 		ask(permissions, entry, namespace);
 	}
-	return rules_allow(entry->rules, resource, verb);
+	return rules_allow(entry->rules, resource, subresource, verb);
 }

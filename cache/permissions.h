@@ -20,8 +20,8 @@ void permissions_stop(struct permissions *permissions);
 void permissions_unref(struct permissions *permissions); /* NULL is fine */
 
 /*
- * Whether the caller may do that in the namespace ("" for the cluster); TRUE while it is not
- * known, which begins to find it out.
+ * Whether the caller may do that to the resource, or to that subresource of it (NULL: itself), in
+ * the namespace ("" for the cluster); TRUE while it is not known, which begins to find it out.
  */
 gboolean permissions_allow(struct permissions *permissions, const struct resource *resource,
-	const char *namespace, const char *verb);
+	const char *subresource, const char *namespace, const char *verb);

@@ -57,7 +57,22 @@ static gboolean names(const cJSON *rule, const char *key, const char *wanted)
 	return FALSE;
 }
 
-gboolean rules_allow(const struct rules *rules, const struct resource *resource, const char *verb)
+/* A right to a resource is none to its subresources. */
+static gboolean names_resource(
+	const cJSON *rule, const struct resource *resource, const char *subresource)
+{
+	g_autofree char *one = NULL;
+	g_autofree char *any = NULL;
+
+	if (subresource == NULL)
+		return names(rule, "resources", resource->plural);
+	one = g_strdup_printf("%s/%s", resource->plural, subresource);
+	any = g_strdup_printf("*/%s", subresource);
+	return names(rule, "resources", one) || names(rule, "resources", any);
+}
+
+gboolean rules_allow(const struct rules *rules, const struct resource *resource,
+	const char *subresource, const char *verb)
 {
 	const cJSON *rule;
 
@@ -66,7 +81,7 @@ gboolean rules_allow(const struct rules *rules, const struct resource *resource,
 	cJSON_ArrayForEach(rule, rules->list)
 	{
 		if (names(rule, "verbs", verb) && names(rule, "apiGroups", resource->group) &&
-			names(rule, "resources", resource->plural))
+			names_resource(rule, resource, subresource))
 			return TRUE;
 	}
 	return FALSE;

@@ -15,7 +15,9 @@ void rules_free(struct rules *rules); /* NULL is fine */
 gboolean rules_equal(const struct rules *a, const struct rules *b);
 
 /*
- * FALSE only when the review is complete and no rule grants the verb on the resource or on some
- * object of it: what is unknown counts as allowed (writes.md 7). rules may be NULL: unknown.
+ * FALSE only when the review is complete and no rule grants the verb on the resource, or on that
+ * subresource of it (NULL: itself), or on some object: what is unknown counts as allowed (writes.md
+ * 7). rules may be NULL: unknown.
  */
-gboolean rules_allow(const struct rules *rules, const struct resource *resource, const char *verb);
+gboolean rules_allow(const struct rules *rules, const struct resource *resource,
+	const char *subresource, const char *verb);

@@ -28,6 +28,15 @@ struct yaml_input yaml_input_of(const char *text, size_t length)
 	return input;
 }
 
+/* Behind CR, LF, NEL, LS or PS. */
+static bool begins_line(const char *at, size_t before)
+{
+	return (before >= 1 && (at[-1] == '\r' || at[-1] == '\n')) ||
+	       (before >= 2 && memcmp(at - 2, "\xC2\x85", 2) == 0) ||
+	       (before >= 3 && (memcmp(at - 3, "\xE2\x80\xA8", 3) == 0 ||
+				       memcmp(at - 3, "\xE2\x80\xA9", 3) == 0));
+}
+
 /* How often what stands at the begin of a line other than the first. */
 static size_t count_lines(const struct yaml_input *input, const char *what)
 {
@@ -35,8 +44,7 @@ static size_t count_lines(const struct yaml_input *input, const char *what)
 	size_t length = strlen(what), count = 0;
 
 	while ((at = memmem(at, (size_t)(end - at), what, length)) != NULL) {
-		/* The last bytes of CR, LF, NEL, LS and PS. */
-		if (at > input->text && strchr("\r\n\x85\xA8\xA9", at[-1]) != NULL)
+		if (begins_line(at, (size_t)(at - input->text)))
 			count++;
 		at += length;
 	}

@@ -5,6 +5,7 @@
 
 #include "client/error.h"
 #include "client/http_internal.h"
+#include "client/secret.h"
 
 #define DEFAULT_MEDIA_TYPE "application/json"
 
@@ -147,18 +148,63 @@ void http_client_destroy(struct http_client *client)
 	client_free(client);
 }
 
-const char *http_client_server(struct http_client *client)
+static const char *server_name(const struct http_client *client, guint index)
 {
-	const struct http_server *server =
-		g_ptr_array_index(client->servers, (guint)g_atomic_int_get(&client->server));
+	const struct http_server *server = g_ptr_array_index(client->servers, index);
 
 	return server->name;
+}
+
+const char *http_client_server(struct http_client *client)
+{
+	return server_name(client, (guint)g_atomic_int_get(&client->server));
+}
+
+void http_client_avoid(struct http_client *client, const char *server)
+{
+	gint index = g_atomic_int_get(&client->server);
+	gint next = (index + 1) % (gint)client->servers->len;
+
+	if (strcmp(server_name(client, (guint)index), server) == 0)
+		g_atomic_int_compare_and_exchange(&client->server, index, next);
+}
+
+struct loop *http_client_loop(struct http_client *client)
+{
+	return client->loop;
+}
+
+/* -1 when name is NULL, or that of no server. */
+static gint find_server(const struct http_client *client, const char *name)
+{
+	guint i;
+
+	for (i = 0; name != NULL && i < client->servers->len; i++) {
+		if (strcmp(server_name(client, i), name) == 0)
+			return (gint)i;
+	}
+	return -1;
+}
+
+gint http_exchange_first_server(const struct http_exchange *exchange)
+{
+	if (exchange->only_server >= 0)
+		return exchange->only_server;
+	return g_atomic_int_get(&exchange->client->server);
 }
 
 struct http_exchange *http_exchange_ref(struct http_exchange *exchange)
 {
 	g_atomic_int_inc(&exchange->references);
 	return exchange;
+}
+
+/* They may hold a token. */
+static void free_headers(char **headers)
+{
+	for (char **line = headers; line != NULL && *line != NULL; line++)
+		secret_free(*line);
+	g_free(headers);
 }
 
 struct http_exchange *http_exchange_unref(struct http_exchange *exchange)
@@ -173,6 +219,7 @@ struct http_exchange *http_exchange_unref(struct http_exchange *exchange)
 	g_free(exchange->accept);
 	g_free(exchange->content_type);
 	g_clear_pointer(&exchange->body, g_bytes_unref);
+	free_headers(exchange->more_headers);
 	loop_unref(exchange->loop);
 	g_free(exchange);
 	return NULL;
@@ -241,6 +288,8 @@ static struct http_exchange *exchange_create(
 	exchange->timeout = request->timeout;
 	exchange->idle_timeout = request->idle_timeout;
 	exchange->repeat = request->repeat;
+	exchange->more_headers = g_strdupv((char **)request->headers);
+	exchange->only_server = find_server(client, request->server);
 	return exchange;
 }
 

@@ -73,12 +73,17 @@ struct http_request {
 	 * http_result.unanswered says whether it may have arrived.
 	 */
 	enum http_repeat repeat;
+	/* NULL, or NULL-terminated lines "Name: value" to send besides; wiped after the end. */
+	const char *const *headers;
+	/* NULL, or the one server to ask, as http_head.server names it: no other is tried. */
+	const char *server;
 };
 
 /* The head of a 2xx response. Strings are valid during the call. */
 struct http_head {
 	int status;
 	const char *content_type; /* "" when absent */
+	const char *server; /* the URL of the one that answers */
 };
 
 /*
@@ -100,6 +105,7 @@ struct http_result {
 	 * With FALSE, status says what became of it, and 0 that nothing of it was sent.
 	 */
 	gboolean unanswered;
+	const char *server; /* the URL of the one asked last; valid as long as the client */
 };
 
 /*
@@ -127,6 +133,15 @@ void http_client_destroy(struct http_client *client);
 
 /* For messages: the URL of the server in use. Valid as long as the client. Any thread. */
 const char *http_client_server(struct http_client *client);
+
+/*
+ * The server of that URL answers, but is no good: when it is the one in use, exchanges that start
+ * from now on begin with the next one. Any thread.
+ */
+void http_client_avoid(struct http_client *client, const char *server);
+
+/* The one given to http_client_create; valid as long as the client. Any thread. */
+struct loop *http_client_loop(struct http_client *client);
 
 /*
  * Starts an exchange. request is copied. Never blocks, never calls a handler before it returns.

@@ -110,7 +110,7 @@ static void on_retry(void *data)
 	struct http_exchange *exchange = data;
 
 	exchange->retry_timer = 0;
-	exchange->server = g_atomic_int_get(&exchange->client->server);
+	exchange->server = http_exchange_first_server(exchange);
 	attempt(exchange);
 }
 
@@ -174,7 +174,7 @@ static gboolean move_on(struct http_exchange *exchange)
 	gint next = (exchange->server + 1) % count;
 	CURLcode code = exchange->failure.code;
 
-	if (exchange->response.sent ||
+	if (exchange->response.sent || exchange->only_server >= 0 ||
 		(code != CURLE_COULDNT_CONNECT && code != CURLE_OPERATION_TIMEDOUT &&
 			code != CURLE_COULDNT_RESOLVE_HOST))
 		return FALSE;
@@ -189,6 +189,8 @@ static gboolean move_on(struct http_exchange *exchange)
 
 static gboolean is_lost(const struct http_exchange *exchange)
 {
+	if (http_failure_is_alert(&exchange->failure))
+		return FALSE;
 	switch (exchange->failure.code) {
 	case CURLE_GOT_NOTHING:
 	case CURLE_SEND_ERROR:
@@ -397,7 +399,7 @@ void http_attempt_start(struct http_exchange *exchange)
 		http_attempt_cancel(exchange);
 		return;
 	}
-	exchange->server = g_atomic_int_get(&client->server);
+	exchange->server = http_exchange_first_server(exchange);
 	exchange->last_byte = loop_now();
 	if (exchange->timeout != 0) {
 		exchange->deadline = loop_now() + exchange->timeout;

@@ -19,6 +19,7 @@ struct parcel {
 	GPtrArray *warnings;
 	int head_status;
 	char *head_content_type;
+	const char *head_server;
 	gboolean head_gzip;
 	GQueue blocks;
 	struct http_result *result;
@@ -117,6 +118,7 @@ static void hand_on_head(struct http_delivery *delivery, const struct parcel *pa
 	struct http_head head = {
 		.status = parcel->head_status,
 		.content_type = parcel->head_content_type,
+		.server = parcel->head_server,
 	};
 
 	if (parcel->head_gzip) {
@@ -139,6 +141,7 @@ static void hand_on_end(struct http_delivery *delivery, const struct http_result
 	struct http_result told = *result;
 	g_autofree char *message = NULL;
 
+	told.server = delivery->where;
 	if (told.errnum == 0 && delivery->dropped) {
 		told.errnum = ECANCELED;
 		told.message = message = g_strdup_printf("%s: canceled", delivery->where);
@@ -158,6 +161,7 @@ static void take_parcel(struct http_delivery *delivery, struct parcel *parcel)
 		.warnings = g_steal_pointer(&delivery->warnings),
 		.head_status = delivery->head_status,
 		.head_content_type = g_steal_pointer(&delivery->head_content_type),
+		.head_server = delivery->head_server,
 		.head_gzip = delivery->head_gzip,
 		.blocks = delivery->blocks,
 		.result = g_steal_pointer(&delivery->result),
@@ -232,6 +236,7 @@ void http_delivery_head(struct http_delivery *delivery, const struct http_head *
 	pthread_mutex_lock(&delivery->mutex);
 	delivery->head_status = head->status;
 	delivery->head_content_type = g_strdup(head->content_type);
+	delivery->head_server = head->server;
 	delivery->head_gzip = gzip;
 	pthread_mutex_unlock(&delivery->mutex);
 }

@@ -42,6 +42,7 @@ struct http_delivery {
 	GPtrArray *warnings; /* of char *, or NULL */
 	int head_status; /* 0: no head waits */
 	char *head_content_type;
+	const char *head_server; /* borrowed until the done handler has run */
 	gboolean head_gzip;
 	const char *where;
 	struct http_result *result; /* NULL until the end; its strings and object are owned */
@@ -66,8 +67,8 @@ gboolean http_delivery_write(struct http_delivery *delivery, const char *bytes, 
 void http_delivery_flush(struct http_delivery *delivery);
 
 /*
- * The end, once. result is copied but for its object, which is taken over. where begins a message
- * about the body, and is borrowed until the done handler has run. Any thread.
+ * The end, once. result is copied but for its object, which is taken over. where is the
+ * server's URL, and borrowed until the done handler has run. Any thread.
  */
 void http_delivery_end(
 	struct http_delivery *delivery, const struct http_result *result, const char *where);

@@ -82,6 +82,12 @@ gboolean http_failure_is_shared(const struct http_failure *failure)
 	}
 }
 
+gboolean http_failure_is_alert(const struct http_failure *failure)
+{
+	return failure->code == CURLE_RECV_ERROR && failure->words != NULL &&
+	       strstr(failure->words, " alert ") != NULL;
+}
+
 static int connect_errnum(int os_error)
 {
 	switch (os_error) {
@@ -196,6 +202,11 @@ int http_failure_of_transfer(const struct http_exchange *exchange, char **ret_me
 
 	if (failure->code == CURLE_COULDNT_CONNECT)
 		return connect_failure(exchange, ret_message);
+	if (http_failure_is_alert(failure)) {
+		*ret_message = http_failure_message(
+			exchange, "the server refuses the TLS connection (%s)", failure->words);
+		return EPROTO;
+	}
 	*ret_message =
 		http_failure_message(exchange, "%s (%s)", failure_words(exchange), failure->words);
 	return failure_errnum(failure->code);

@@ -81,6 +81,8 @@ struct http_exchange {
 	unsigned int timeout;
 	unsigned int idle_timeout;
 	enum http_repeat repeat;
+	char **more_headers; /* of the request, wiped at the end; or NULL */
+	gint only_server; /* index of the one to ask, or -1 */
 
 	enum http_state state;
 	uint64_t deadline; /* loop_now() at which timeout is over; 0: none */
@@ -109,6 +111,9 @@ struct http_exchange {
 };
 
 struct http_exchange *http_exchange_ref(struct http_exchange *exchange);
+
+/* http.c: index of the server to begin with. */
+gint http_exchange_first_server(const struct http_exchange *exchange);
 
 /* http_setup.c: makes exchange->transfer.easy ready for an attempt. -ENOMEM. */
 int http_setup(struct http_exchange *exchange);
@@ -144,6 +149,11 @@ void http_failure_copy(struct http_exchange *exchange, const struct http_failure
 void http_failure_clear(struct http_failure *failure);
 /* No connection could be made: what holds for one exchange holds for those waiting beside it. */
 gboolean http_failure_is_shared(const struct http_failure *failure);
+/*
+ * The server ended the connection with a TLS alert. With TLS 1.3 that comes after the request was
+ * sent, and says that it was not looked at: a client certificate is missing or refused.
+ */
+gboolean http_failure_is_alert(const struct http_failure *failure);
 /* For a status other than 2xx. object is the decoded body, or NULL. */
 int http_failure_of_status(
 	const struct http_exchange *exchange, const cJSON *object, char **ret_message);

@@ -91,6 +91,7 @@ static void end_head(struct http_exchange *exchange)
 	if (!is_success(response))
 		return;
 	head.content_type = response->content_type != NULL ? response->content_type : "";
+	head.server = http_failure_where(exchange);
 	exchange->head_delivered = TRUE;
 	http_delivery_head(&exchange->delivery, &head, response->gzip);
 	flush_soon(exchange);

@@ -49,9 +49,11 @@ static int on_request(void *data, char *remote, char *local, int remote_port, in
 		return CURL_PREREQFUNC_ABORT;
 	exchange->response.sent = TRUE;
 	exchange->connected = TRUE;
+	/* What began with the one in use says nothing new: it may be avoided by now. */
+	if (exchange->servers_tried > 0)
+		g_atomic_int_set(&exchange->client->server, exchange->server);
 	exchange->servers_tried = 0;
 	exchange->last_byte = loop_now();
-	g_atomic_int_set(&exchange->client->server, exchange->server);
 	return CURL_PREREQFUNC_OK;
 }
 
@@ -123,6 +125,7 @@ static gboolean wants_gzip(const struct connection *connection, const struct htt
 static int set_headers(struct http_exchange *exchange, const struct http_server *server)
 {
 	const struct connection *connection = exchange->client->connection;
+	char **line;
 	int result;
 
 	curl_slist_free_all(exchange->headers);
@@ -139,6 +142,8 @@ static int set_headers(struct http_exchange *exchange, const struct http_server 
 		result = add_header(exchange, "Content-Type", exchange->content_type);
 	if (result == 0 && exchange->credential->authorization != NULL)
 		result = add_header(exchange, "Authorization", exchange->credential->authorization);
+	for (line = exchange->more_headers; result == 0 && line != NULL && *line != NULL; line++)
+		result = add_line(exchange, *line);
 	if (result == 0)
 		result = add_impersonation(exchange, &connection->impersonation);
 	curl_easy_setopt(exchange->transfer.easy, CURLOPT_HTTPHEADER, exchange->headers);

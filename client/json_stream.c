@@ -31,27 +31,24 @@ enum state {
 	STATE_BROKEN,
 };
 
+/* By their place in the mode's names. */
 enum member {
-	MEMBER_ITEMS,
-	MEMBER_API_VERSION,
-	MEMBER_KIND,
-	MEMBER_METADATA,
-	MEMBER_OTHER,
+	MEMBER_ITEMS, /* the array that is cut */
+	MEMBER_OTHER = 4, /* those between are handed out whole */
 };
 
-static const char *const member_names[] = {
-	[MEMBER_ITEMS] = "items",
-	[MEMBER_API_VERSION] = "apiVersion",
-	[MEMBER_KIND] = "kind",
-	[MEMBER_METADATA] = "metadata",
+static const char *const member_names[][MEMBER_OTHER] = {
+	[JSON_STREAM_LIST] = {"items", "apiVersion", "kind", "metadata"},
+	[JSON_STREAM_RANGE] = {"kvs", "header", "more", "count"},
 };
 
 struct json_stream {
 	struct json_stream_handlers handlers;
 	void *data;
 	size_t object_max;
+	enum json_stream_mode mode;
 	enum state state;
-	enum member member; /* whose value comes */
+	unsigned int member; /* whose value comes: an enum member */
 	gboolean has_items;
 	gboolean kept; /* whether the current token is handed out, or only passed over */
 	struct json_scan scan;
@@ -69,7 +66,8 @@ struct json_stream *json_stream_create(enum json_stream_mode mode, size_t object
 	stream->data = data;
 	/* GByteArray counts in 32 bits. */
 	stream->object_max = MIN(object_max, (size_t)G_MAXUINT / 2);
-	stream->state = mode == JSON_STREAM_LIST ? STATE_LIST : STATE_FRAME;
+	stream->mode = mode;
+	stream->state = mode == JSON_STREAM_FRAMES ? STATE_FRAME : STATE_LIST;
 	stream->buffer = g_byte_array_new();
 	return stream;
 }
@@ -87,6 +85,12 @@ guint64 json_stream_count(const struct json_stream *stream)
 	return stream->count;
 }
 
+/* Not in frames mode. */
+static const char *member_name(const struct json_stream *stream, unsigned int member)
+{
+	return member_names[stream->mode][member];
+}
+
 /* Where the stream stands, for a message: "items[3]", "frame 17", "the list". Allocated. */
 static char *describe(const struct json_stream *stream)
 {
@@ -95,7 +99,8 @@ static char *describe(const struct json_stream *stream)
 	case STATE_ITEM:
 	case STATE_BEHIND_ITEM:
 	case STATE_IN_ITEM:
-		return g_strdup_printf("items[%" G_GUINT64_FORMAT "]", stream->count);
+		return g_strdup_printf("%s[%" G_GUINT64_FORMAT "]",
+			member_name(stream, MEMBER_ITEMS), stream->count);
 	case STATE_FRAME:
 	case STATE_IN_FRAME:
 		return g_strdup_printf("frame %" G_GUINT64_FORMAT, stream->count + 1);
@@ -104,7 +109,7 @@ static char *describe(const struct json_stream *stream)
 	case STATE_IN_SCALAR:
 	case STATE_IN_BRACKETS:
 		if (stream->member != MEMBER_OTHER)
-			return g_strdup_printf("\"%s\"", member_names[stream->member]);
+			return g_strdup_printf("\"%s\"", member_name(stream, stream->member));
 		return g_strdup("a member of the list");
 	default:
 		return g_strdup("the list");
@@ -152,10 +157,10 @@ static int fail_deep(struct json_stream *stream, guint64 at, GError **error)
 		JSON_DEPTH_MAX);
 }
 
-static enum member find_member(struct json_text key)
+static unsigned int find_member(const struct json_stream *stream, struct json_text key)
 {
-	for (enum member member = 0; member < MEMBER_OTHER; member++) {
-		if (json_text_is(key, member_names[member]))
+	for (unsigned int member = MEMBER_ITEMS; member < MEMBER_OTHER; member++) {
+		if (json_text_is(key, member_name(stream, member)))
 			return member;
 	}
 	return MEMBER_OTHER;
@@ -279,12 +284,13 @@ static const char *take_token(struct json_stream *stream, struct json_text token
 {
 	switch (stream->state) {
 	case STATE_IN_KEY:
-		stream->member = find_member(token);
+		stream->member = find_member(stream, token);
 		stream->state = STATE_COLON;
 		if (stream->member != MEMBER_ITEMS)
 			return NULL;
 		if (stream->has_items)
-			return "\"items\" twice";
+			return stream->mode == JSON_STREAM_LIST ? "\"items\" twice"
+								: "\"kvs\" twice";
 		stream->has_items = TRUE;
 		return NULL;
 	case STATE_IN_ITEM:
@@ -296,9 +302,11 @@ static const char *take_token(struct json_stream *stream, struct json_text token
 	default:
 		if (stream->member == MEMBER_ITEMS) {
 			if (token.length != 4 || memcmp(token.text, "null", 4) != 0)
-				return "\"items\" is neither an array nor null";
+				return stream->mode == JSON_STREAM_LIST
+					       ? "\"items\" is neither an array nor null"
+					       : "\"kvs\" is neither an array nor null";
 		} else if (stream->kept && stream->handlers.member != NULL) {
-			stream->handlers.member(stream->data, member_names[stream->member],
+			stream->handlers.member(stream->data, member_name(stream, stream->member),
 				token.text, token.length);
 		}
 		stream->state = STATE_BEHIND_VALUE;
@@ -385,7 +393,7 @@ int json_stream_end(struct json_stream *stream, GError **error)
 	if (stream->state == STATE_FRAME)
 		return 0;
 	if (stream->state == STATE_BEHIND_LIST) {
-		if (stream->has_items)
+		if (stream->has_items || stream->mode == JSON_STREAM_RANGE)
 			return 0;
 		return error_set(error, EPROTO, "a list without \"items\"");
 	}

@@ -14,6 +14,7 @@
 
 enum json_stream_mode {
 	JSON_STREAM_LIST, /* one object, whose "items" are cut */
+	JSON_STREAM_RANGE, /* the same with "kvs": what etcd answers a range with */
 	JSON_STREAM_FRAMES, /* objects one after another, with or without white space (not lines) */
 };
 
@@ -21,7 +22,10 @@ enum json_stream_mode {
 struct json_stream_handlers {
 	/* One item or frame, as soon as it is complete. */
 	void (*object)(void *data, const char *json, size_t length);
-	/* list mode: the value of apiVersion, kind or metadata. May be NULL. */
+	/*
+	 * list mode: the value of apiVersion, kind or metadata; range mode: of header, more or
+	 * count. May be NULL.
+	 */
 	void (*member)(void *data, const char *key, const char *json, size_t length);
 };
 
@@ -41,7 +45,7 @@ int json_stream_feed(struct json_stream *stream, const char *bytes, size_t lengt
 
 /*
  * The input is over: -EPROTO when it ended in the middle, or (list mode) had no items. "items":
- * null is an empty list: Go writes an empty slice so.
+ * null is an empty list: Go writes an empty slice so. A range without "kvs" is an empty one.
  */
 int json_stream_end(struct json_stream *stream, GError **error);
 

@@ -83,6 +83,39 @@ int json_members_next(
 	return 1;
 }
 
+int json_elements_init(struct json_elements *elements, struct json_text json)
+{
+	const char *end = json.text + json.length;
+	const char *at = skip_blanks(json.text, end);
+
+	if (at == end || *at != '[')
+		return -EPROTO;
+	*elements = (struct json_elements){.at = at + 1, .end = end, .first = TRUE};
+	return 0;
+}
+
+int json_elements_next(struct json_elements *elements, struct json_text *ret_value)
+{
+	const char *end = elements->end;
+	const char *at = skip_blanks(elements->at, end);
+	const char *behind;
+
+	if (at < end && *at == ']')
+		return 0;
+	if (!elements->first) {
+		if (at == end || *at != ',')
+			return -EPROTO;
+		at = skip_blanks(at + 1, end);
+	}
+	behind = skip_value(at, end);
+	if (behind == NULL)
+		return -EPROTO;
+	elements->at = behind;
+	elements->first = FALSE;
+	*ret_value = (struct json_text){at, (size_t)(behind - at)};
+	return 1;
+}
+
 static gboolean is_string(struct json_text text)
 {
 	return text.length >= 2 && text.text[0] == '"' && text.text[text.length - 1] == '"';

@@ -30,6 +30,19 @@ int json_members_init(struct json_members *members, struct json_text json);
 int json_members_next(
 	struct json_members *members, struct json_text *ret_key, struct json_text *ret_value);
 
+/* Walks the elements of one array. */
+struct json_elements {
+	const char *at;
+	const char *end;
+	gboolean first;
+};
+
+/* -EPROTO when json is not an array. Any thread. */
+int json_elements_init(struct json_elements *elements, struct json_text json);
+
+/* The next element. Returns 1, 0 behind the last one, or -EPROTO as json_members_next does. */
+int json_elements_next(struct json_elements *elements, struct json_text *ret_value);
+
 /* Whether text is the JSON string that stands for wanted. */
 gboolean json_text_is(struct json_text text, const char *wanted);
 

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "client/lock.h"
+#include "kubefs/key_path.h"
 #include "kubefs/overlay.h"
+#include "kubefs/views.h"
 
 /* FNV-1a, 64 bits; the terminating NUL counts, so that fields cannot run into each other. */
 static uint64_t hash_field(uint64_t hash, const char *text)
@@ -14,14 +16,30 @@ static uint64_t hash_field(uint64_t hash, const char *text)
 	return hash;
 }
 
+static uint64_t hash_bytes(uint64_t hash, const char *bytes, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3ULL;
+	return hash;
+}
+
 ino_t attributes_inode(const struct node_key *key)
 {
 	const char *kind = (const char[]){(char)('a' + key->kind), (char)('0' + key->format), 0};
 	uint64_t hash = hash_field(0xcbf29ce484222325ULL, kind);
+	size_t length;
+	const char *bytes;
 
 	hash = hash_field(hash, key->context != NULL ? key->context->name : NULL);
 	hash = hash_field(hash, key->resource != NULL ? key->resource->name : NULL);
-	if (key->snapshot != NULL && key->snapshot->uid[0] != '\0') {
+	if (key->value != NULL) {
+		hash = hash_bytes(hash, key->value->key, key->value->key_length);
+	} else if (key->prefix != NULL) {
+		bytes = g_bytes_get_data(key->prefix, &length);
+		hash = hash_bytes(hash, bytes, length);
+		hash = hash_field(hash, key->slashless ? KEY_PATH_SLASHLESS : "");
+		hash = hash_field(hash, key->name);
+	} else if (key->snapshot != NULL && key->snapshot->uid[0] != '\0') {
 		hash = hash_field(hash, key->snapshot->uid);
 	} else {
 		/* Metrics and the like have no uid. */
@@ -44,6 +62,7 @@ mode_t attributes_type(enum node_kind kind)
 	case NODE_VIEW:
 	case NODE_LOCAL:
 	case NODE_REJECTED:
+	case NODE_KEY:
 		return S_IFREG;
 	default:
 		return S_IFDIR;
@@ -55,6 +74,16 @@ static gboolean is_secret(const struct resource *resource)
 	return resource->group[0] == '\0' && strcmp(resource->plural, "secrets") == 0;
 }
 
+gboolean attributes_may_save(const struct node_key *key)
+{
+	const char *subresource = key->kind == NODE_VIEW ? views_subresource(key) : NULL;
+
+	if (key->kind == NODE_VIEW && subresource == NULL)
+		return FALSE;
+	return cache_may(key->context->cache, key->resource, subresource, key->snapshot->namespace,
+		"update");
+}
+
 static mode_t object_mode(const struct filesystem *filesystem, const struct node_key *key)
 {
 	mode_t mode = is_secret(key->resource) ? 0400 : 0444;
@@ -62,7 +91,7 @@ static mode_t object_mode(const struct filesystem *filesystem, const struct node
 	if (!key->resource->can_update || guard_check(filesystem->guard, key->context,
 						  key->resource, SOURCE_UPDATE, NULL) < 0)
 		return mode;
-	if (cache_may(key->context->cache, key->resource, key->snapshot->namespace, "update"))
+	if (attributes_may_save(key))
 		mode |= 0200;
 	return mode;
 }
@@ -121,6 +150,12 @@ static void fill_file(struct filesystem *filesystem, const struct node *node, st
 	node_text(node, &length);
 	ret->st_size = (off_t)length;
 	ret->st_blocks = (ret->st_size + 511) / 512;
+	if (node->key.value != NULL) {
+		/* Any of them may be a Secret: they are the mounting user's alone. */
+		ret->st_mode |= 0400;
+		ret->st_mtim = ret->st_ctim = node->key.value->seen;
+		return;
+	}
 	if (snapshot == NULL) {
 		ret->st_mode |= 0400;
 		clock_gettime(CLOCK_REALTIME, &ret->st_mtim);
@@ -193,6 +228,22 @@ static gboolean is_read_only(const struct filesystem *filesystem, const struct c
 	return context != NULL ? context->read_only : filesystem->read_only;
 }
 
+static void fill_keys(struct filesystem *filesystem, const struct node *node, struct stat *ret)
+{
+	const struct key_scope scope = {node->key.prefix, node->key.slashless};
+	struct key_directory *directory = keyspace_peek(filesystem->keyspace, &scope);
+	struct timespec changed = {0};
+
+	ret->st_mode = S_IFDIR | 0500;
+	/* Not known without looking: what is in it is not counted. */
+	ret->st_nlink = 1;
+	if (directory != NULL)
+		changed = key_directory_changed(directory);
+	if (changed.tv_sec != 0)
+		ret->st_mtim = ret->st_ctim = changed;
+	key_directory_unref(directory);
+}
+
 static void fill_directory(struct filesystem *filesystem, const struct node *node, struct stat *ret)
 {
 	ret->st_mode |= is_read_only(filesystem, node->key.context) ? 0555 : 0755;
@@ -200,10 +251,16 @@ static void fill_directory(struct filesystem *filesystem, const struct node *nod
 	ret->st_mtim = ret->st_ctim = (struct timespec){.tv_sec = filesystem->mounted};
 	switch (node->key.kind) {
 	case NODE_ROOT:
-		ret->st_nlink = 2 + filesystem->contexts->len;
+		ret->st_nlink =
+			2 + filesystem->contexts->len + (filesystem->keyspace != NULL ? 1 : 0);
 		break;
 	case NODE_CONTEXT:
 		ret->st_nlink = 4;
+		if (node->id == FUSE_ROOT_ID && filesystem->keyspace != NULL)
+			ret->st_nlink++;
+		break;
+	case NODE_KEYS:
+		fill_keys(filesystem, node, ret);
 		break;
 	case NODE_NAMESPACES:
 		fill_namespaces(node, ret);

@@ -15,6 +15,12 @@
  */
 void attributes_fill(struct filesystem *filesystem, const struct node *node, struct stat *ret);
 
+/*
+ * Whether the user's rights let the file of an object, or a view of it, be saved: TRUE while they
+ * are not known.
+ */
+gboolean attributes_may_save(const struct node_key *key);
+
 /* The permissions of a draft of such an object, and of a text of it that was refused. */
 mode_t attributes_mode_of_draft(const struct resource *resource);
 /* st_ino of a draft: the object's while it is there, else one that follows the place. */

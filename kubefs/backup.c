@@ -1,5 +1,7 @@
 #include "kubefs/backup.h"
 
+#include <string.h>
+
 #include "client/lock.h"
 
 struct backup {
@@ -92,6 +94,23 @@ gboolean backups_find(struct backups *backups, const struct process *process,
 		*ret_directory = g_strdup(backup->directory);
 		*ret_name = g_strdup(backup->name);
 		return TRUE;
+	}
+	return FALSE;
+}
+
+gboolean backups_is_one(struct backups *backups, const struct process *process,
+	const struct place *place, const char *directory, const char *name)
+{
+	LOCK_GUARD(&backups->lock);
+
+	for (GList *link = backups->all.head; link != NULL; link = link->next) {
+		const struct backup *backup = link->data;
+
+		if (process_same(backup->process, process) &&
+			place_same_object(&backup->place, place) &&
+			strcmp(backup->directory, directory) == 0 &&
+			strcmp(backup->name, name) == 0)
+			return TRUE;
 	}
 	return FALSE;
 }

@@ -22,6 +22,9 @@ void backups_add(struct backups *backups, struct process *process, const struct 
 /* The process has saved: what it moved aside before has served its turn. */
 void backups_forget(
 	struct backups *backups, const struct process *process, const struct place *place);
+/* Whether that file is one that the process has moved place's aside to. */
+gboolean backups_is_one(struct backups *backups, const struct process *process,
+	const struct place *place, const char *directory, const char *name);
 /* The directory and name of the process's backup of place, both g_free's; FALSE: it has none. */
 gboolean backups_find(struct backups *backups, const struct process *process,
 	const struct place *place, char **ret_directory, char **ret_name);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "kubefs/attributes.h"
 #include "kubefs/escape.h"
 #include "kubefs/layout.h"
 
@@ -293,7 +294,8 @@ static gboolean is_object_in(const struct node *node, const void *data)
 {
 	const struct permission_match *match = data;
 
-	return node->key.kind == NODE_OBJECT && node->key.context == match->context &&
+	return (node->key.kind == NODE_OBJECT || node->key.kind == NODE_VIEW) &&
+	       node->key.context == match->context &&
 	       strcmp(node->key.snapshot->namespace, match->namespace) == 0;
 }
 
@@ -309,7 +311,7 @@ static void on_permissions_changed(
 		const struct node *node = g_ptr_array_index(objects, i);
 
 		/* Unknown counted as allowed: the first time, only a no is news. */
-		if (again || !cache_may(cache, node->key.resource, namespace, "update"))
+		if (again || !attributes_may_save(&node->key))
 			notifier_attributes(filesystem->notifier, node->id);
 	}
 }

@@ -4,10 +4,13 @@
 #include <string.h>
 
 #include "client/error.h"
+#include "client/etcd_connection.h"
 #include "client/http.h"
 #include "client/kubernetes.h"
 #include "client/lock.h"
 #include "kubefs/changes.h"
+#include "kubefs/key_changes.h"
+#include "kubefs/key_path.h"
 
 #define WAIT_MS 60000
 
@@ -117,7 +120,7 @@ static int set_switches(
 	return set_switch(filesystem, options->dry_run_contexts, "dry_run", set_dry_run, error);
 }
 
-int connect_load(struct filesystem *filesystem, const struct options *options,
+static int load_contexts(struct filesystem *filesystem, const struct options *options,
 	GPtrArray *ret_connections, GError **error)
 {
 	struct kubeconfig *config;
@@ -127,7 +130,57 @@ int connect_load(struct filesystem *filesystem, const struct options *options,
 		return r;
 	r = add_contexts(filesystem, options, config, ret_connections, error);
 	kubeconfig_destroy(config);
-	return r == 0 ? set_switches(filesystem, options, error) : r;
+	return r;
+}
+
+/* The keys of etcd, and the connection to it behind those of the contexts. */
+static int load_etcd(struct filesystem *filesystem, const struct options *options,
+	GPtrArray *connections, GError **error)
+{
+	struct connection *connection;
+	int r;
+
+	if (filesystem->many && find_context(filesystem, "etcd") != NULL)
+		return error_set(error, EEXIST,
+			"context \"etcd\" stands where the keys of etcd would: mount them apart");
+	r = etcd_connection_create(&options->etcd, &connection, &filesystem->keys, error);
+	if (r == 0)
+		g_ptr_array_add(connections, connection);
+	return r;
+}
+
+int connect_load(struct filesystem *filesystem, const struct options *options,
+	GPtrArray *ret_connections, GError **error)
+{
+	int r = 0;
+
+	filesystem->keys_at_root = options->etcd.url != NULL;
+	if (!filesystem->keys_at_root)
+		r = load_contexts(filesystem, options, ret_connections, error);
+	if (r == 0)
+		r = set_switches(filesystem, options, error);
+	if (r == 0 && (options->etcd.url != NULL || options->etcd.endpoints != NULL))
+		r = load_etcd(filesystem, options, ret_connections, error);
+	return r;
+}
+
+static int start_etcd(struct filesystem *filesystem, const struct options *options,
+	struct connection *connection, struct strand_pool *pool, GError **error)
+{
+	struct http_client *http = http_client_create(filesystem->loop, pool, connection, error);
+
+	if (http == NULL)
+		return -EINVAL;
+	filesystem->keyspace = keyspace_create(&(struct keyspace_options){
+		.client = etcd_client_create(http, options->etcd.user, options->etcd.password),
+		.loop = filesystem->loop,
+		.pool = pool,
+		.prefix = filesystem->keys,
+		.handlers = &KEY_CHANGES_HANDLERS,
+		.data = filesystem,
+		.idle = options->idle * 1000,
+	});
+	return 0;
 }
 
 int connect_start(struct filesystem *filesystem, const struct options *options,
@@ -149,7 +202,10 @@ int connect_start(struct filesystem *filesystem, const struct options *options,
 			.idle = options->idle * 1000,
 		});
 	}
-	return 0;
+	if (filesystem->keys == NULL)
+		return 0;
+	return start_etcd(filesystem, options, g_ptr_array_index(connections, connections->len - 1),
+		pool, error);
 }
 
 /* A one-time event for a thread to wait on. */
@@ -193,10 +249,12 @@ static gboolean latch_wait(struct latch *latch, const struct timespec *deadline)
 	return open;
 }
 
-int connect_wait(struct context *context, GError **error)
+/* Asks once; 0, -EINPROGRESS with a call of wait to come, or what is wrong. */
+typedef int (*connect_ask)(void *asked, collection_wait wait, void *data, GError **error);
+
+static int wait_for(connect_ask ask, void *asked, const char *where, GError **error)
 {
 	struct timespec deadline;
-	struct catalog *catalog;
 	int r;
 
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
@@ -208,16 +266,50 @@ int connect_wait(struct context *context, GError **error)
 		latch->references = 2;
 		pthread_mutex_init(&latch->lock, NULL);
 		pthread_cond_init(&latch->opened, NULL);
-		r = cache_catalog(context->cache, latch_open, latch, &catalog, error);
+		r = ask(asked, latch_open, latch, error);
 		if (r != -EINPROGRESS)
 			latch_unref(latch);
 		open = r != -EINPROGRESS || latch_wait(latch, &deadline);
 		latch_unref(latch);
 		if (!open)
-			return error_set(error, ETIMEDOUT, "%s: no answer within %d seconds",
-				cache_where(context->cache), WAIT_MS / 1000);
+			return error_set(error, ETIMEDOUT, "%s: no answer within %d seconds", where,
+				WAIT_MS / 1000);
 	} while (r == -EINPROGRESS);
+	return r;
+}
+
+static int ask_catalog(void *asked, collection_wait wait, void *data, GError **error)
+{
+	const struct context *context = asked;
+	struct catalog *catalog;
+	int r = cache_catalog(context->cache, wait, data, &catalog, error);
+
 	if (r == 0)
 		catalog_unref(catalog);
 	return r;
+}
+
+int connect_wait(struct context *context, GError **error)
+{
+	return wait_for(ask_catalog, context, cache_where(context->cache), error);
+}
+
+static int ask_keys(void *asked, collection_wait wait, void *data, GError **error)
+{
+	struct filesystem *filesystem = asked;
+	struct key_directory *directory;
+	struct key_scope scope;
+	int r;
+
+	key_path_root(filesystem->keys, &scope);
+	r = keyspace_look(filesystem->keyspace, &scope, wait, data, &directory, error);
+	key_scope_finish(&scope);
+	if (r == 0)
+		key_directory_unref(directory);
+	return r;
+}
+
+int connect_wait_etcd(struct filesystem *filesystem, GError **error)
+{
+	return wait_for(ask_keys, filesystem, keyspace_where(filesystem->keyspace), error);
 }

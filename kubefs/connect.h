@@ -1,5 +1,5 @@
 /*
- * From the kubeconfig to the contexts of a file system.
+ * From the kubeconfig to the contexts of a file system, and from an etcd's endpoints to its keys.
  */
 #pragma once
 
@@ -13,7 +13,10 @@
  */
 int connect_load(struct filesystem *filesystem, const struct options *options,
 	GPtrArray *ret_connections, GError **error);
-/* Gives each context its cache: requests begin. connections are in the contexts' order. */
+/*
+ * Gives each context its cache, and etcd its keyspace: requests begin. connections are in the
+ * contexts' order, etcd's is the last.
+ */
 int connect_start(struct filesystem *filesystem, const struct options *options,
 	GPtrArray *connections, struct strand_pool *pool, GError **error);
 /*
@@ -21,3 +24,5 @@ int connect_start(struct filesystem *filesystem, const struct options *options,
  * time: the main thread before the mount, nobody else.
  */
 int connect_wait(struct context *context, GError **error);
+/* The same for etcd, whose topmost directory of keys must be readable. */
+int connect_wait_etcd(struct filesystem *filesystem, GError **error);

@@ -8,7 +8,6 @@
 #include "client/lock.h"
 #include "kubefs/attributes.h"
 #include "kubefs/filesystem.h"
-#include "kubefs/log.h"
 #include "kubefs/rejection.h"
 
 /* A lane that a parked request blocks delays the answer of a save no longer than this. */
@@ -34,6 +33,7 @@ struct local *draft_create(struct filesystem *filesystem, const struct place *pl
 	draft->uid = g_strdup(uid);
 	draft->exclusive = exclusive;
 	draft->waiters = g_array_new(FALSE, FALSE, sizeof(struct draft_waiter));
+	draft->openers = g_ptr_array_new();
 	local->draft = draft;
 	r = local_fill(local, text, length);
 	if (r < 0) {
@@ -57,6 +57,7 @@ void draft_free(struct draft *draft)
 	commit_unref(draft->commit);
 	g_clear_pointer(&draft->sent, g_bytes_unref);
 	g_array_unref(draft->waiters);
+	g_ptr_array_unref(draft->openers);
 	g_free(draft);
 }
 
@@ -239,9 +240,9 @@ static void succeed(struct draft *draft, const struct commit_outcome *outcome)
 		/* What is saved next is an update of it. */
 		draft->exclusive = FALSE;
 	}
-	if (draft->place.kind == PLACE_SCALE)
-		scales_forget(filesystem->scales, &draft->place);
-	rejection_clear(filesystem, &draft->place, draft->sent, outcome->unchanged);
+	/* The object's own text holds its replicas, too. */
+	scales_forget(filesystem->scales, &draft->place);
+	rejection_clear(filesystem, &draft->place, draft->sent, outcome->unchanged, draft->begun);
 	if (draft->place.context->dry_run && outcome->snapshot != NULL)
 		previews_put(filesystem->previews, &draft->place, outcome->snapshot);
 }
@@ -376,6 +377,7 @@ int draft_save(struct draft *draft, struct process *writer, uint64_t generation,
 		start = TRUE;
 		draft->busy = TRUE;
 		draft->attempted = local->generation;
+		draft->begun = g_get_monotonic_time();
 		draft->sent = g_bytes_new(local->content.data, local->content.length);
 		process_unref(draft->writer);
 		draft->writer = writer != NULL ? process_ref(writer) : NULL;
@@ -428,7 +430,7 @@ void draft_refuse(struct draft *draft, struct process *writer, uint64_t generati
 	g_autoptr(GBytes) text = NULL;
 
 	pthread_mutex_lock(&draft->local->lock);
-	if (draft->attempted < generation)
+	if (draft->attempted < generation && !draft->abandoned)
 		text = g_bytes_new(draft->local->content.data, draft->local->content.length);
 	if (text != NULL && draft->busy) {
 		refuse_later(draft, writer, errnum, reason, g_steal_pointer(&text));
@@ -440,8 +442,8 @@ void draft_refuse(struct draft *draft, struct process *writer, uint64_t generati
 	if (text == NULL)
 		return;
 	if (g_bytes_get_size(text) > 0)
-		rejection_keep(draft->filesystem, &draft->place, text, draft->writer, errnum,
-			reason, NULL);
+		rejection_keep(
+			draft->filesystem, &draft->place, text, writer, errnum, reason, NULL);
 	leave_name(draft);
 }
 
@@ -452,24 +454,34 @@ void draft_abandon(struct draft *draft)
 	draft->abandoned = TRUE;
 }
 
-void draft_open(struct draft *draft)
+void draft_open(struct draft *draft, struct process *process)
 {
 	g_autofree char *name = NULL;
 	g_autofree char *directory = place_directory_of(&draft->place, &name);
 
 	pthread_mutex_lock(&draft->local->lock);
-	draft->handles++;
+	g_ptr_array_add(draft->openers, process);
 	pthread_mutex_unlock(&draft->local->lock);
-	overlay_writer(draft->filesystem->overlay, directory, name, 1);
+	overlay_add_writer(draft->filesystem->overlay, directory, name, draft->local);
 }
 
-void draft_close(struct draft *draft)
+void draft_close(struct draft *draft, struct process *process)
 {
 	g_autofree char *name = NULL;
 	g_autofree char *directory = place_directory_of(&draft->place, &name);
 
 	pthread_mutex_lock(&draft->local->lock);
-	draft->handles--;
+	g_ptr_array_remove_fast(draft->openers, process);
 	pthread_mutex_unlock(&draft->local->lock);
-	overlay_writer(draft->filesystem->overlay, directory, name, -1);
+	overlay_remove_writer(draft->filesystem->overlay, directory, name, draft->local);
+}
+
+gboolean draft_is_open_by(struct draft *draft, const struct process *process)
+{
+	LOCK_GUARD(&draft->local->lock);
+
+	for (guint i = 0; i < draft->openers->len; i++)
+		if (!process_same(g_ptr_array_index(draft->openers, i), process))
+			return FALSE;
+	return draft->openers->len > 0;
 }

@@ -33,6 +33,7 @@ struct draft {
 	struct commit *commit; /* NULL: not begun yet, or over */
 	struct process *writer; /* whose save it is; may be NULL */
 	GBytes *sent;
+	gint64 begun; /* its save; g_get_monotonic_time */
 	GArray *waiters; /* of struct draft_waiter */
 	gboolean settled; /* the kernel has been told, or was given up on */
 	uint64_t timer; /* that gives up on it */
@@ -45,7 +46,7 @@ struct draft {
 	char *refused_reason;
 	GBytes *refused_text;
 	gboolean abandoned; /* its name was removed: nothing of it is saved any more */
-	guint handles; /* open for writing */
+	GPtrArray *openers; /* of struct process *, borrowed: one for each handle that can write */
 	/* Threads that wrote lately: to tell a killed writer from one that had only inherited it.
 	 */
 	pid_t threads[DRAFT_THREADS];
@@ -89,9 +90,11 @@ void draft_cancel(struct draft *draft);
 /* That generation is not sent, for that reason; its text is kept. */
 void draft_refuse(struct draft *draft, struct process *writer, uint64_t generation, int errnum,
 	const char *reason);
-/* Its name is gone: what is not under way is not saved. */
+/* Its name is gone, or its writer gave it up: what is not under way is neither saved nor kept. */
 void draft_abandon(struct draft *draft);
 
-/* One more or one less handle that can write. */
-void draft_open(struct draft *draft);
-void draft_close(struct draft *draft);
+/* One more or one less handle that can write, of that process, which the handle holds; or NULL. */
+void draft_open(struct draft *draft, struct process *process);
+void draft_close(struct draft *draft, struct process *process);
+/* Whether it is open for writing, and that process alone has opened it. */
+gboolean draft_is_open_by(struct draft *draft, const struct process *process);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "client/lock.h"
+#include "kubefs/key_path.h"
 #include "kubefs/log.h"
 
 static void destroy_context(void *pointer)
@@ -34,6 +35,8 @@ struct filesystem *filesystem_create(struct loop *loop, struct strand_pool *pool
 	filesystem->walks = walks_create();
 	filesystem->previews = previews_create();
 	filesystem->scales = scales_create();
+	pthread_mutex_init(&filesystem->long_keys_lock, NULL);
+	filesystem->long_keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	pthread_mutex_init(&filesystem->saves_lock, NULL);
 	pthread_cond_init(&filesystem->saves_ended, NULL);
 	return filesystem;
@@ -42,12 +45,18 @@ struct filesystem *filesystem_create(struct loop *loop, struct strand_pool *pool
 void filesystem_attach(struct filesystem *filesystem, struct fuse_session *session)
 {
 	struct node_key root = {.kind = NODE_ROOT};
+	struct key_scope keys = {0};
 
-	if (!filesystem->many) {
+	if (filesystem->keys_at_root) {
+		key_path_root(filesystem->keys, &keys);
+		root.kind = NODE_KEYS;
+		root.prefix = keys.prefix;
+	} else if (!filesystem->many) {
 		root.kind = NODE_CONTEXT;
 		root.context = g_ptr_array_index(filesystem->contexts, 0);
 	}
 	filesystem->nodes = node_table_create(&root);
+	key_scope_finish(&keys);
 	filesystem->session = session;
 	filesystem->notifier = notifier_create(session);
 	filesystem->staleness =
@@ -110,6 +119,10 @@ void filesystem_destroy(struct filesystem *filesystem)
 	pthread_cond_destroy(&filesystem->saves_ended);
 	pthread_mutex_destroy(&filesystem->saves_lock);
 	g_ptr_array_unref(filesystem->contexts);
+	keyspace_destroy(filesystem->keyspace);
+	g_clear_pointer(&filesystem->keys, g_bytes_unref);
+	g_hash_table_destroy(filesystem->long_keys);
+	pthread_mutex_destroy(&filesystem->long_keys_lock);
 	journal_destroy(filesystem->journal);
 	strand_unref(filesystem->strand);
 	g_free(filesystem);

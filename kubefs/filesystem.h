@@ -7,6 +7,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "cache/keyspace.h"
 #include "kubefs/backup.h"
 #include "kubefs/context.h"
 #include "kubefs/guard.h"
@@ -32,6 +33,13 @@ struct filesystem {
 	struct strand *strand; /* for timers */
 	GPtrArray *contexts; /* of struct context *, owned */
 	gboolean many; /* each context is a directory at the top */
+	/* The keys of an etcd, or NULL; under etcd/ beside the contexts, or all there is. */
+	struct keyspace *keyspace;
+	GBytes *keys; /* the prefix of those shown */
+	gboolean keys_at_root;
+	gint values_named; /* atomic: the kernel was given a name that ends in "%=" */
+	pthread_mutex_t long_keys_lock;
+	GHashTable *long_keys; /* lines on keys too long for a path; guarded by long_keys_lock */
 	gboolean read_only; /* -o ro: nothing can be written, no OPEN is asked for */
 	gboolean rmdir_namespaces; /* RMDIR may delete a namespace with all that is in it */
 	const struct guard *guard; /* borrowed; NULL: nothing is refused but by contexts */

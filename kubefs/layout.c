@@ -5,6 +5,7 @@
 
 #include "client/error.h"
 #include "kubefs/escape.h"
+#include "kubefs/key_layout.h"
 #include "kubefs/statement.h"
 #include "kubefs/views.h"
 
@@ -32,6 +33,8 @@ void layout_entry_finish(struct layout_entry *entry)
 	g_clear_pointer(&entry->key.text, g_bytes_unref);
 	local_unref(entry->key.local);
 	rejected_unref(entry->key.rejected);
+	g_clear_pointer(&entry->key.prefix, g_bytes_unref);
+	key_snapshot_unref(entry->key.value);
 	*entry = (struct layout_entry){0};
 }
 
@@ -76,15 +79,28 @@ static int resolve_in_context(struct question *question, struct context *context
 	return 0;
 }
 
+/* What stands at the mount point beside the clusters, or beside the keys. */
+static gboolean resolve_at_top(struct question *question)
+{
+	struct filesystem *filesystem = question->filesystem;
+
+	if (question->directory->id != FUSE_ROOT_ID)
+		return FALSE;
+	if (strcmp(question->name, ".kubefs") == 0)
+		found(question, NODE_CONTROL, NULL, NULL, NULL, LAYOUT_LONG);
+	else if (strcmp(question->name, "etcd") == 0 && filesystem->keyspace != NULL &&
+		 !filesystem->keys_at_root)
+		key_layout_top(filesystem, question->entry);
+	return question->entry->found;
+}
+
 static int resolve_in_root(struct question *question)
 {
 	const struct node *directory = question->directory;
 	struct context *context;
 
-	if (directory->id == FUSE_ROOT_ID && strcmp(question->name, ".kubefs") == 0) {
-		found(question, NODE_CONTROL, NULL, NULL, NULL, LAYOUT_LONG);
+	if (resolve_at_top(question))
 		return 0;
-	}
 	if (directory->key.kind == NODE_CONTEXT)
 		return resolve_in_context(question, directory->key.context);
 	context = find_context(question->filesystem, question->name);
@@ -326,6 +342,13 @@ static char *parse_object(
 	return NULL;
 }
 
+gboolean layout_is_overtaken(const struct layout_entry *entry)
+{
+	if (entry->keyspace != NULL)
+		return keyspace_changes(entry->keyspace) != entry->changes;
+	return entry->cache != NULL && cache_changes(entry->cache) != entry->changes;
+}
+
 gboolean layout_holds_files(const struct node *directory)
 {
 	enum node_kind kind = directory->key.kind;
@@ -493,6 +516,10 @@ int layout_resolve(struct filesystem *filesystem, const struct node *directory, 
 		return resolve_file(&question, error);
 	case NODE_CONTROL:
 		return resolve_statement(&question);
+	case NODE_KEYS:
+		if (resolve_at_top(&question))
+			return 0;
+		return key_layout_resolve(filesystem, directory, name, wait, data, ret, error);
 	default:
 		return error_set(error, ENOTDIR, "%s: not a directory", name);
 	}

@@ -19,8 +19,10 @@ struct layout_entry {
 	gboolean found; /* FALSE: there is no such name */
 	double entry_timeout;
 	double attr_timeout;
-	struct cache *cache; /* whose changes may overtake the answer, or NULL */
-	uint64_t changes; /* cache_changes() before anything was read */
+	/* Whose changes may overtake the answer; at most one of them. */
+	struct cache *cache;
+	struct keyspace *keyspace;
+	uint64_t changes; /* cache_changes() or keyspace_changes() before anything was read */
 };
 
 void layout_entry_finish(struct layout_entry *entry);
@@ -32,6 +34,9 @@ void layout_entry_finish(struct layout_entry *entry);
  */
 int layout_resolve(struct filesystem *filesystem, const struct node *directory, const char *name,
 	collection_wait wait, void *data, struct layout_entry *ret, GError **error);
+
+/* Whether something has changed since the entry's state was read. */
+gboolean layout_is_overtaken(const struct layout_entry *entry);
 
 /* Whether scratch files and objects can stand in the directory. */
 gboolean layout_holds_files(const struct node *directory);

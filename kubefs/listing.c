@@ -8,6 +8,8 @@
 #include "kubefs/attributes.h"
 #include "kubefs/draft.h"
 #include "kubefs/escape.h"
+#include "kubefs/key_layout.h"
+#include "kubefs/key_listing.h"
 #include "kubefs/lookup.h"
 #include "kubefs/statement.h"
 #include "kubefs/views.h"
@@ -32,7 +34,8 @@ struct listing {
 	size_t used;
 	gboolean full;
 	struct cache *cache;
-	uint64_t changes;
+	struct keyspace *keyspace;
+	uint64_t changes; /* of either */
 	GArray *given; /* of struct given */
 	GHashTable *chunks; /* prefixes of long names that have been listed */
 	char *directory; /* kubefs/place.h; NULL: nothing is in memory alone */
@@ -63,6 +66,9 @@ static void listing_init(struct listing *listing, struct request *request, gbool
 	if (request->node->key.context != NULL) {
 		listing->cache = request->node->key.context->cache;
 		listing->changes = cache_changes(listing->cache);
+	} else if (request->node->key.kind == NODE_KEYS) {
+		listing->keyspace = request->filesystem->keyspace;
+		listing->changes = keyspace_changes(listing->keyspace);
 	}
 }
 
@@ -149,6 +155,19 @@ static struct layout_entry make_entry(struct listing *listing, enum node_kind ki
 	};
 }
 
+/* etcd/ stands behind the clusters, or what is of the only one. */
+static void list_etcd(struct listing *listing, uint64_t after, uint64_t index)
+{
+	struct request *request = listing->request;
+	struct layout_entry entry = {0};
+
+	if (listing->full || after > index || request->node->id != FUSE_ROOT_ID ||
+		request->filesystem->keyspace == NULL)
+		return;
+	key_layout_top(request->filesystem, &entry);
+	add_entry(listing, "etcd", &entry, FIRST + index + 1);
+}
+
 static void list_contexts(struct listing *listing, uint64_t after)
 {
 	GPtrArray *contexts = listing->request->filesystem->contexts;
@@ -162,6 +181,7 @@ static void list_contexts(struct listing *listing, uint64_t after)
 		if (!add_entry(listing, name, &entry, FIRST + i + 1))
 			return;
 	}
+	list_etcd(listing, after, contexts->len);
 }
 
 static void list_context(struct listing *listing, uint64_t after)
@@ -180,6 +200,7 @@ static void list_context(struct listing *listing, uint64_t after)
 		if (!add_entry(listing, entries[i].name, &entry, FIRST + i + 1))
 			return;
 	}
+	list_etcd(listing, after, G_N_ELEMENTS(entries));
 }
 
 static void list_statements(struct listing *listing, uint64_t after)
@@ -390,11 +411,15 @@ static gboolean visit_earlier(void *data, uint64_t sequence, struct snapshot *sn
 	return TRUE;
 }
 
-static gboolean is_there(const struct place *place)
+/* Whether an object stands under the name, too. */
+static gboolean is_object(const struct node *directory, const char *name)
 {
-	struct snapshot *snapshot SNAPSHOT_CLEANUP =
-		cache_peek(place->context->cache, place->resource, place->namespace, place->name);
+	struct place place PLACE_CLEANUP = {0};
+	struct snapshot *snapshot SNAPSHOT_CLEANUP = NULL;
 
+	if (!layout_object_place(directory, name, &place) || place.kind != PLACE_OBJECT)
+		return FALSE;
+	snapshot = cache_peek(place.context->cache, place.resource, place.namespace, place.name);
 	return snapshot != NULL;
 }
 
@@ -408,9 +433,8 @@ static gboolean visit_overlay(
 		.rejected = entry->rejected,
 	};
 
-	/* An object has come to be in place of the draft, and stands in its place. */
-	if (entry->local != NULL && entry->local->draft != NULL &&
-		is_there(&entry->local->draft->place))
+	/* An object has come to be in its place, and is listed already. */
+	if (entry->local != NULL && is_object(listing->request->node, name))
 		return TRUE;
 	/* Without attributes: they are asked for by name, and stay true. */
 	return add_plain(listing, name,
@@ -470,6 +494,14 @@ static int list_objects(
 	return 0;
 }
 
+static gboolean add_key(void *data, const char *name, struct layout_entry *entry, uint64_t offset)
+{
+	struct listing *listing = data;
+
+	entry->changes = listing->changes;
+	return add_entry(listing, name, entry, FIRST + offset);
+}
+
 static int fill(
 	struct listing *listing, uint64_t after, collection_wait wait, void *data, GError **error)
 {
@@ -485,6 +517,9 @@ static int fill(
 	case NODE_CONTROL:
 		list_statements(listing, after);
 		return 0;
+	case NODE_KEYS:
+		return key_listing_run(listing->request->filesystem, listing->request->node, after,
+			wait, data, add_key, listing, error);
 	case NODE_NAMESPACES:
 		return list_namespaces(listing, after, wait, data, error);
 	case NODE_NAMESPACE:
@@ -519,7 +554,13 @@ static void verify(struct listing *listing)
 {
 	struct request *request = listing->request;
 
-	if (listing->cache == NULL || cache_changes(listing->cache) == listing->changes)
+	const struct layout_entry read = {
+		.cache = listing->cache,
+		.keyspace = listing->keyspace,
+		.changes = listing->changes,
+	};
+
+	if (!layout_is_overtaken(&read))
 		return;
 	for (guint i = 0; i < listing->given->len; i++) {
 		struct given *given = &g_array_index(listing->given, struct given, i);

@@ -1,7 +1,5 @@
 #include "kubefs/lookup.h"
 
-#include <string.h>
-
 #include "kubefs/attributes.h"
 
 /* A reference to the object's JSON, which is made only once while the kernel holds the node. */
@@ -16,10 +14,23 @@ static int render_json(
 	return 0;
 }
 
+/* Takes over text. */
+static void enter(struct filesystem *filesystem, const struct layout_entry *entry, GBytes *text,
+	struct fuse_entry_param *ret)
+{
+	struct node *node NODE_CLEANUP = node_table_enter(filesystem->nodes, &entry->key, text);
+
+	*ret = (struct fuse_entry_param){
+		.ino = node->id,
+		.entry_timeout = entry->entry_timeout,
+		.attr_timeout = entry->attr_timeout,
+	};
+	attributes_fill(filesystem, node, &ret->attr);
+}
+
 int lookup_enter(struct filesystem *filesystem, const struct layout_entry *entry,
 	struct fuse_entry_param *ret, GError **error)
 {
-	struct node *node NODE_CLEANUP = NULL;
 	GBytes *text = NULL;
 
 	if (entry->key.kind == NODE_OBJECT && entry->key.format == NODE_JSON) {
@@ -28,13 +39,24 @@ int lookup_enter(struct filesystem *filesystem, const struct layout_entry *entry
 		if (r < 0)
 			return r;
 	}
-	node = node_table_enter(filesystem->nodes, &entry->key, text);
-	memset(ret, 0, sizeof(*ret));
-	ret->ino = node->id;
-	ret->entry_timeout = entry->entry_timeout;
-	ret->attr_timeout = entry->attr_timeout;
-	attributes_fill(filesystem, node, &ret->attr);
+	enter(filesystem, entry, text, ret);
 	return 0;
+}
+
+gboolean lookup_reply_local(
+	struct request *request, struct local *local, struct fuse_file_info *info)
+{
+	const struct layout_entry entry = {
+		.found = TRUE, .key = {.kind = NODE_LOCAL, .local = local}};
+	struct fuse_entry_param parameters;
+	int r;
+
+	enter(request->filesystem, &entry, NULL, &parameters);
+	r = info != NULL ? fuse_reply_create(request->fuse, &parameters, info)
+			 : fuse_reply_entry(request->fuse, &parameters);
+	if (r < 0)
+		node_table_forget(request->filesystem->nodes, parameters.ino, 1);
+	return r == 0;
 }
 
 static gboolean same_resource(const struct resource *a, const struct resource *b)
@@ -50,7 +72,7 @@ static gboolean same_meaning(const struct layout_entry *a, const struct layout_e
 	if (!a->found)
 		return a->entry_timeout <= b->entry_timeout;
 	return a->key.kind == b->key.kind && a->key.snapshot == b->key.snapshot &&
-	       a->entry_timeout <= b->entry_timeout &&
+	       a->key.value == b->key.value && a->entry_timeout <= b->entry_timeout &&
 	       same_resource(a->key.resource, b->key.resource);
 }
 
@@ -59,7 +81,7 @@ void lookup_verify(struct filesystem *filesystem, const struct node *directory, 
 {
 	struct layout_entry now LAYOUT_ENTRY_CLEANUP = {0};
 
-	if (entry->cache == NULL || cache_changes(entry->cache) == entry->changes)
+	if (!layout_is_overtaken(entry))
 		return;
 	if (layout_resolve(filesystem, directory, name, NULL, NULL, &now, NULL) < 0 ||
 		!same_meaning(entry, &now))

@@ -18,6 +18,13 @@ int lookup_enter(struct filesystem *filesystem, const struct layout_entry *entry
 	struct fuse_entry_param *ret, GError **error);
 
 /*
+ * Answers the request that made local with its new node; CREATE with info. FALSE when nobody waits
+ * for the answer any more: what info holds is the caller's then.
+ */
+gboolean lookup_reply_local(
+	struct request *request, struct local *local, struct fuse_file_info *info);
+
+/*
  * After the reply for entry, which stands in the directory as name: when something changed since
  * its state was read, makes the kernel ask again if it was given something else than what is true
  * now (fuse.md 8).

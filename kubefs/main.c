@@ -11,6 +11,8 @@
 #include "kubefs/mount.h"
 #include "kubefs/options.h"
 
+#define DESCRIPTORS 65536
+
 /* Memory holds credentials and Secrets: nobody may dump or trace it (design.md Safety). */
 static void protect_memory(void)
 {
@@ -21,6 +23,20 @@ static void protect_memory(void)
 	/* LeakSanitizer has to trace the process it is in. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif
+}
+
+/*
+ * Each process that uses the mount is watched by a descriptor. Not more than that, since what is
+ * started by us may close all that it could have.
+ */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= DESCRIPTORS)
+		return;
+	limit.rlim_cur = MIN(limit.rlim_max, DESCRIPTORS);
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* Decoding threads come and go with big blocks: few arenas keep the heap compact. */
@@ -56,6 +72,7 @@ int main(int argc, char **argv)
 
 	setlocale(LC_CTYPE, "");
 	protect_memory();
+	raise_descriptor_limit();
 	limit_arenas();
 	r = options_parse(argc, argv, &options, &error);
 	if (r == 0 && options.help)

@@ -43,15 +43,18 @@ static char *mount_options(const struct mount *mount, const struct options *opti
 {
 	GString *text = g_string_new(options->mount->str);
 
-	if (options->read_only)
+	if (mount->filesystem->read_only)
 		g_string_append(text, ",ro");
 	if (strstr(text->str, "subtype=") == NULL)
 		g_string_append(text, ",subtype=kubefs");
 	if (strstr(text->str, "fsname=") == NULL) {
-		const struct context *first = g_ptr_array_index(mount->filesystem->contexts, 0);
+		GPtrArray *contexts = mount->filesystem->contexts;
+		const struct context *first =
+			contexts->len > 0 ? g_ptr_array_index(contexts, 0) : NULL;
 
 		g_string_append(text, ",fsname=");
-		append_escaped(text, options->source != NULL ? options->source : first->name);
+		append_escaped(text,
+			options->source != NULL || first == NULL ? options->source : first->name);
 	}
 	return g_string_free(text, FALSE);
 }
@@ -85,7 +88,8 @@ static int mount_prepare(struct mount *mount, const struct options *options, GEr
 	if (mount->filesystem->processes == NULL)
 		return error_set(
 			error, EMFILE, "processes cannot be watched: %s", g_strerror(errno));
-	mount->filesystem->read_only = options->read_only;
+	/* Keys can only be read so far. */
+	mount->filesystem->read_only = options->read_only || options->etcd.url != NULL;
 	mount->filesystem->refused = options->refused;
 	mount->filesystem->rmdir_namespaces = options->rmdir_namespaces;
 	mount->filesystem->guard = options->guard;
@@ -96,6 +100,24 @@ static int mount_prepare(struct mount *mount, const struct options *options, GEr
 		return r;
 	filesystem_attach(mount->filesystem, mount->session);
 	return connect_start(mount->filesystem, options, mount->connections, mount->pool, error);
+}
+
+/* Beside clusters an etcd that is away costs only itself. */
+static int mount_connect_etcd(struct mount *mount, GError **error)
+{
+	struct filesystem *filesystem = mount->filesystem;
+	g_autoptr(GError) reason = NULL;
+	int r = filesystem->keyspace != NULL ? connect_wait_etcd(filesystem, &reason) : 0;
+
+	if (r == 0)
+		return 0;
+	if (filesystem->keys_at_root) {
+		g_propagate_error(error, g_steal_pointer(&reason));
+		return r;
+	}
+	g_prefix_error(&reason, "etcd: ");
+	journal_add(filesystem->journal, -r, reason->message);
+	return 0;
 }
 
 /* With several contexts one that is away costs only itself; with one there is nothing to show. */
@@ -117,6 +139,9 @@ static int mount_connect(struct mount *mount, GError **error)
 		g_prefix_error(&reason, "context \"%s\": ", context->name);
 		journal_add(mount->filesystem->journal, -r, reason->message);
 	}
+	r = mount_connect_etcd(mount, error);
+	if (r < 0)
+		return r;
 	guard_warn(
 		mount->filesystem->guard, mount->filesystem->contexts, mount->filesystem->journal);
 	return 0;
@@ -184,6 +209,8 @@ static void stop_caches(struct mount *mount)
 		if (context->cache != NULL)
 			cache_stop(context->cache);
 	}
+	if (mount->filesystem->keyspace != NULL)
+		keyspace_stop(mount->filesystem->keyspace);
 }
 
 static void mount_detach(struct mount *mount)

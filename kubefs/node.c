@@ -26,6 +26,10 @@ static guint key_hash(const void *pointer)
 
 	if (key->snapshot != NULL)
 		return hash * 31 + g_direct_hash(key->snapshot) * 2654435761U;
+	if (key->value != NULL)
+		return hash * 31 + g_direct_hash(key->value) * 2654435761U;
+	if (key->prefix != NULL)
+		hash = hash * 31 + g_bytes_hash(key->prefix) + (key->slashless ? 1 : 0);
 	hash = hash * 31 + g_direct_hash(key->context);
 	hash = hash * 31 + g_direct_hash(key->text);
 	hash = hash * 31 + g_direct_hash(key->local);
@@ -40,6 +44,13 @@ static gboolean same_resource(const struct resource *a, const struct resource *b
 	return a == b || (a != NULL && b != NULL && resource_equal(a, b));
 }
 
+static gboolean same_prefix(const struct node_key *a, const struct node_key *b)
+{
+	if (a->prefix == NULL || b->prefix == NULL)
+		return a->prefix == b->prefix;
+	return !a->slashless == !b->slashless && g_bytes_equal(a->prefix, b->prefix);
+}
+
 static gboolean key_equal(const void *pointer_a, const void *pointer_b)
 {
 	const struct node_key *a = pointer_a;
@@ -47,7 +58,7 @@ static gboolean key_equal(const void *pointer_a, const void *pointer_b)
 
 	if (a->kind != b->kind || a->format != b->format || a->snapshot != b->snapshot ||
 		a->context != b->context || a->text != b->text || a->local != b->local ||
-		a->rejected != b->rejected)
+		a->rejected != b->rejected || a->value != b->value || !same_prefix(a, b))
 		return FALSE;
 	return g_strcmp0(a->namespace, b->namespace) == 0 && g_strcmp0(a->name, b->name) == 0 &&
 	       same_resource(a->resource, b->resource);
@@ -70,9 +81,19 @@ struct node *node_unref(struct node *node)
 	g_clear_pointer(&node->key.text, g_bytes_unref);
 	local_unref(node->key.local);
 	rejected_unref(node->key.rejected);
+	g_clear_pointer(&node->key.prefix, g_bytes_unref);
+	key_snapshot_unref(node->key.value);
 	g_clear_pointer(&node->text, g_bytes_unref);
 	g_free(node);
 	return NULL;
+}
+
+/* NULL would mean that there is none. */
+static const char *bytes_text(GBytes *bytes, size_t *ret_length)
+{
+	const char *text = g_bytes_get_data(bytes, ret_length);
+
+	return text != NULL ? text : "";
 }
 
 const char *node_text(const struct node *node, size_t *ret_length)
@@ -82,8 +103,10 @@ const char *node_text(const struct node *node, size_t *ret_length)
 
 	if (key->rejected != NULL)
 		text = key->rejected->text;
+	if (key->value != NULL)
+		text = key->value->value;
 	if (text != NULL)
-		return g_bytes_get_data(text, ret_length);
+		return bytes_text(text, ret_length);
 	if (key->snapshot == NULL)
 		return NULL;
 	*ret_length = key->snapshot->yaml_length;
@@ -117,6 +140,10 @@ static struct node *add(struct node_table *table, const struct node_key *key)
 		local_ref(key->local);
 	if (key->rejected != NULL)
 		rejected_ref(key->rejected);
+	if (key->prefix != NULL)
+		g_bytes_ref(key->prefix);
+	if (key->value != NULL)
+		key_snapshot_ref(key->value);
 	node->references = 1;
 	node->id = ++table->last_id;
 	g_hash_table_insert(table->by_id, &node->id, node);

@@ -8,6 +8,7 @@
 #include <glib.h>
 #include <stdint.h>
 
+#include "cache/key_snapshot.h"
 #include "cache/snapshot.h"
 #include "kubefs/context.h"
 
@@ -27,6 +28,8 @@ enum node_kind {
 	NODE_VIEW, /* a file in NAME@/ */
 	NODE_LOCAL, /* a draft or a scratch file */
 	NODE_REJECTED, /* NAME.yaml.rejected */
+	NODE_KEYS, /* a directory of keys of etcd (kubefs/key_path.h) */
+	NODE_KEY, /* a key of etcd */
 };
 
 enum node_format {
@@ -42,15 +45,22 @@ struct rejected;
 struct node_key {
 	enum node_kind kind;
 	enum node_format format; /* NODE_OBJECT */
-	struct context *context; /* NULL for NODE_ROOT, NODE_CONTROL, NODE_STATEMENT */
+	struct context *context; /* NULL for NODE_ROOT, CONTROL, STATEMENT, KEYS, KEY */
 	const char *namespace; /* unescaped, "" for the cluster's; NULL where there is none */
 	struct resource *resource; /* NODE_RESOURCE, CHUNK, VIEWS, ALIAS, OBJECT, VIEW */
-	/* CHUNK: the escaped bytes so far; VIEWS: the object's; ALIAS, STATEMENT, VIEW: the name */
+	/*
+	 * CHUNK: the escaped bytes so far, likewise KEYS, or NULL; VIEWS: the object's; ALIAS,
+	 * STATEMENT, VIEW: the name
+	 */
 	const char *name;
 	struct snapshot *snapshot; /* NODE_OBJECT, NODE_VIEW */
 	GBytes *text; /* NODE_STATEMENT, VIEW: its content, part of the key by address */
 	struct local *local; /* NODE_LOCAL */
 	struct rejected *rejected; /* NODE_REJECTED */
+	/* NODE_KEYS: a struct key_scope. */
+	GBytes *prefix;
+	gboolean slashless;
+	struct key_snapshot *value; /* NODE_KEY */
 };
 
 struct node {
@@ -98,5 +108,12 @@ void node_unref_pointer(struct node **node);
 
 static inline gboolean node_is_directory(const struct node *node)
 {
-	return node->key.kind <= NODE_VIEWS || node->key.kind == NODE_CONTROL;
+	return node->key.kind <= NODE_VIEWS || node->key.kind == NODE_CONTROL ||
+	       node->key.kind == NODE_KEYS;
+}
+
+/* What is of etcd, and can only be read. */
+static inline gboolean node_is_of_etcd(const struct node *node)
+{
+	return node->key.kind == NODE_KEYS || node->key.kind == NODE_KEY;
 }

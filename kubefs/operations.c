@@ -10,12 +10,15 @@
 #include "kubefs/directories.h"
 #include "kubefs/draft.h"
 #include "kubefs/filesystem.h"
+#include "kubefs/key_layout.h"
+#include "kubefs/link.h"
 #include "kubefs/listing.h"
 #include "kubefs/log.h"
 #include "kubefs/lookup.h"
-#include "kubefs/naming.h"
 #include "kubefs/rejection.h"
+#include "kubefs/rename.h"
 #include "kubefs/saving.h"
+#include "kubefs/unlink.h"
 
 static struct filesystem *filesystem_of(fuse_req_t fuse)
 {
@@ -27,7 +30,25 @@ static double attributes_timeout(const struct node *node, const struct stat *sta
 {
 	if (node->key.kind == NODE_STATEMENT || node->key.kind == NODE_LOCAL)
 		return 0;
+	if (node->key.kind == NODE_KEYS)
+		return LAYOUT_LONG;
 	return node_is_directory(node) && stat->st_nlink == 1 ? LAYOUT_SOON : LAYOUT_LONG;
+}
+
+static gboolean is_of_etcd(struct filesystem *filesystem, fuse_ino_t id)
+{
+	struct node *node NODE_CLEANUP = NULL;
+
+	if (filesystem->keyspace == NULL)
+		return FALSE;
+	node = node_table_get(filesystem->nodes, id);
+	return node != NULL && node_is_of_etcd(node);
+}
+
+/* Where nothing can be changed. */
+static gboolean is_read_only(struct filesystem *filesystem, fuse_ino_t id)
+{
+	return filesystem->read_only || is_of_etcd(filesystem, id);
 }
 
 static void op_init(void *userdata, struct fuse_conn_info *connection)
@@ -113,7 +134,8 @@ static void op_open(fuse_req_t fuse, fuse_ino_t id, struct fuse_file_info *info)
 	/* The kernel asks no more, for any file, and keeps what it cached (fuse.md 1). */
 	if (filesystem_of(fuse)->zero_message_open)
 		fuse_reply_err(fuse, ENOSYS);
-	else if (filesystem_of(fuse)->read_only && (info->flags & O_ACCMODE) != O_RDONLY)
+	else if (((info->flags & O_ACCMODE) != O_RDONLY || (info->flags & O_TRUNC) != 0) &&
+		 is_read_only(filesystem_of(fuse), id))
 		fuse_reply_err(fuse, EROFS);
 	else
 		request_begin_full(filesystem_of(fuse), fuse, id, &open);
@@ -178,7 +200,10 @@ static void op_flush(fuse_req_t fuse, fuse_ino_t id, struct fuse_file_info *info
 		.interrupt = saving_interrupt,
 	};
 
-	if (info->fh == 0)
+	/* The kernel asks no more, for any file: nothing is open for writing. */
+	if (filesystem_of(fuse)->zero_message_open)
+		fuse_reply_err(fuse, ENOSYS);
+	else if (info->fh == 0)
 		fuse_reply_err(fuse, 0);
 	else
 		request_begin_full(filesystem_of(fuse), fuse, id, &flush);
@@ -207,16 +232,29 @@ static void op_fsyncdir(fuse_req_t fuse, fuse_ino_t id, int datasync, struct fus
  */
 static void note_walk(struct request *request)
 {
-	pid_t group;
 	struct process *process;
 
 	if (request->node->key.kind > NODE_CHUNK ||
 		(request->node->key.kind > NODE_NAMESPACE && (request->flags & O_NOFOLLOW) == 0))
 		return;
-	group = process_group(request->thread);
-	process = group != 0 ? processes_get(request->filesystem->processes, group) : NULL;
+	process = request_process(request);
 	walks_note(request->filesystem->walks, process, request->node);
 	process_unref(process);
+}
+
+/* Whether nobody tells of changes in the directory of keys. */
+static int is_polled(
+	struct request *request, collection_wait wait, void *data, gboolean *ret, GError **error)
+{
+	const struct key_scope scope = key_layout_scope(&request->node->key);
+	struct key_directory *directory;
+	int r = keyspace_look(request->filesystem->keyspace, &scope, wait, data, &directory, error);
+
+	if (r < 0)
+		return r;
+	*ret = key_directory_must_poll(directory);
+	key_directory_unref(directory);
+	return 0;
 }
 
 /* A collection that nobody tells changes of is not cached as a listing. */
@@ -225,6 +263,7 @@ static int opendir_run(struct request *request, collection_wait wait, void *data
 	const struct node_key *key = &request->node->key;
 	struct fuse_file_info info = {.cache_readdir = 1, .keep_cache = 1};
 	struct collection *collection;
+	gboolean polled;
 
 	if (!node_is_directory(request->node))
 		return -ENOTDIR;
@@ -237,6 +276,14 @@ static int opendir_run(struct request *request, collection_wait wait, void *data
 		if (collection_must_poll(collection))
 			info.cache_readdir = info.keep_cache = 0;
 		collection_unref(collection);
+	}
+	if (key->kind == NODE_KEYS) {
+		int r = is_polled(request, wait, data, &polled, error);
+
+		if (r < 0)
+			return r;
+		if (polled)
+			info.cache_readdir = info.keep_cache = 0;
 	}
 	if (layout_holds_files(request->node) &&
 		(key->kind == NODE_VIEWS || !overlay_is_unused(request->filesystem->overlay)))
@@ -271,6 +318,22 @@ static void op_readdirplus(
 	request_begin(filesystem_of(fuse), fuse, id, NULL, size, offset, listing_run_plus);
 }
 
+static void add_keys(struct filesystem *filesystem, struct statvfs *statvfs)
+{
+	g_autoptr(GPtrArray) directories = NULL;
+
+	if (filesystem->keyspace == NULL)
+		return;
+	directories = keyspace_directories(filesystem->keyspace);
+	for (guint i = 0; i < directories->len; i++) {
+		struct key_directory_status status;
+
+		key_directory_describe(g_ptr_array_index(directories, i), &status);
+		statvfs->f_files += status.keys;
+		statvfs->f_blocks += (status.bytes + 4095) / 4096;
+	}
+}
+
 static void op_statfs(fuse_req_t fuse, fuse_ino_t id)
 {
 	struct statvfs statvfs = {
@@ -293,6 +356,7 @@ static void op_statfs(fuse_req_t fuse, fuse_ino_t id)
 			statvfs.f_blocks += (status.bytes + 4095) / 4096;
 		}
 	}
+	add_keys(filesystem_of(fuse), &statvfs);
 	fuse_reply_statfs(fuse, &statvfs);
 }
 
@@ -311,6 +375,25 @@ static char *find_reason(struct request *request)
 	return reason;
 }
 
+/* Of a key; NULL: there is no such attribute. g_free. */
+static char *key_attribute(const struct key_snapshot *snapshot, const char *name)
+{
+	const struct {
+		const char *name;
+		int64_t value;
+	} attributes[] = {
+		{"user.kubefs.create_revision", snapshot->create_revision},
+		{"user.kubefs.mod_revision", snapshot->mod_revision},
+		{"user.kubefs.version", snapshot->version},
+		{"user.kubefs.lease", snapshot->lease},
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(attributes); i++)
+		if (strcmp(attributes[i].name, name) == 0)
+			return g_strdup_printf("%" G_GINT64_FORMAT, (gint64)attributes[i].value);
+	return NULL;
+}
+
 /*
  * Attributes of other programs are refused as not supported: ENODATA would make ls -l ask three
  * times for each file (writes.md 7).
@@ -318,7 +401,7 @@ static char *find_reason(struct request *request)
 static int getxattr_run(struct request *request, collection_wait wait, void *data, GError **error)
 {
 	const struct snapshot *snapshot = request->node->key.snapshot;
-	g_autofree char *reason = NULL;
+	g_autofree char *text = NULL;
 	const char *value = NULL;
 	size_t length;
 
@@ -328,8 +411,10 @@ static int getxattr_run(struct request *request, collection_wait wait, void *dat
 		value = snapshot->version;
 	else if (snapshot != NULL && strcmp(request->name, "user.kubefs.uid") == 0)
 		value = snapshot->uid;
+	else if (request->node->key.kind == NODE_KEY)
+		value = text = key_attribute(request->node->key.value, request->name);
 	else if (strcmp(request->name, "user.kubefs.error") == 0)
-		value = reason = find_reason(request);
+		value = text = find_reason(request);
 	if (value == NULL || value[0] == '\0')
 		return -ENODATA;
 	length = strlen(value);
@@ -362,6 +447,8 @@ static int access_run(struct request *request, collection_wait wait, void *data,
 	struct stat stat;
 
 	attributes_fill(request->filesystem, request->node, &stat);
+	if ((request->offset & W_OK) != 0 && node_is_of_etcd(request->node))
+		return -EROFS;
 	if ((request->offset & W_OK) != 0 && (stat.st_mode & 0200) == 0)
 		return -EACCES;
 	if ((request->offset & X_OK) != 0 && (stat.st_mode & 0100) == 0)
@@ -404,7 +491,7 @@ static void op_setattr(
 		.interrupt = saving_interrupt,
 	};
 
-	if (filesystem->read_only)
+	if (is_read_only(filesystem, id))
 		fuse_reply_err(fuse, EROFS);
 	else if ((which & FUSE_SET_ATTR_SIZE) != 0)
 		request_begin_full(filesystem, fuse, id, &truncate);
@@ -418,7 +505,8 @@ static void begin_change(fuse_req_t fuse, fuse_ino_t id, const struct request *d
 	struct request change = *description;
 
 	change.timeout = SAVING_DIRECTORY_MS;
-	if (filesystem_of(fuse)->read_only)
+	if (is_read_only(filesystem_of(fuse), id) ||
+		(change.target != NULL && node_is_of_etcd(change.target)))
 		fuse_reply_err(fuse, EROFS);
 	else
 		request_begin_full(filesystem_of(fuse), fuse, id, &change);
@@ -450,8 +538,8 @@ static void op_unlink(fuse_req_t fuse, fuse_ino_t parent, const char *name)
 {
 	const struct request unlink = {
 		.name = (char *)name,
-		.run = naming_unlink_run,
-		.interrupt = naming_interrupt,
+		.run = unlink_run,
+		.interrupt = unlink_interrupt,
 	};
 
 	begin_change(fuse, parent, &unlink);
@@ -462,7 +550,7 @@ static void op_symlink(fuse_req_t fuse, const char *target, fuse_ino_t parent, c
 	const struct request symlink = {
 		.name = (char *)name,
 		.target_name = (char *)target,
-		.run = naming_symlink_run,
+		.run = link_symbolic_run,
 	};
 
 	begin_change(fuse, parent, &symlink);
@@ -477,8 +565,8 @@ static void op_rename(fuse_req_t fuse, fuse_ino_t parent, const char *name, fuse
 		.target = target,
 		.target_name = (char *)new_name,
 		.flags = flags,
-		.run = naming_rename_run,
-		.interrupt = naming_interrupt,
+		.run = rename_run,
+		.interrupt = rename_interrupt,
 	};
 
 	if (target == NULL)
@@ -493,7 +581,7 @@ static void op_link(fuse_req_t fuse, fuse_ino_t id, fuse_ino_t new_parent, const
 	const struct request link = {
 		.target = target,
 		.target_name = (char *)new_name,
-		.run = naming_link_run,
+		.run = link_hard_run,
 	};
 
 	if (target == NULL)
@@ -536,12 +624,12 @@ static void op_write(fuse_req_t fuse, fuse_ino_t id, const char *bytes, size_t s
 static void op_setxattr(
 	fuse_req_t fuse, fuse_ino_t id, const char *name, const char *value, size_t size, int flags)
 {
-	fuse_reply_err(fuse, filesystem_of(fuse)->read_only ? EROFS : EOPNOTSUPP);
+	fuse_reply_err(fuse, is_read_only(filesystem_of(fuse), id) ? EROFS : EOPNOTSUPP);
 }
 
 static void op_removexattr(fuse_req_t fuse, fuse_ino_t id, const char *name)
 {
-	fuse_reply_err(fuse, filesystem_of(fuse)->read_only ? EROFS : EOPNOTSUPP);
+	fuse_reply_err(fuse, is_read_only(filesystem_of(fuse), id) ? EROFS : EOPNOTSUPP);
 }
 
 static void op_fallocate(fuse_req_t fuse, fuse_ino_t id, int mode, off_t offset, off_t length,

@@ -8,18 +8,19 @@
 #include <fuse_lowlevel.h>
 
 #include "client/error.h"
+#include "client/etcd_url.h"
 
 const char OPTIONS_HELP[] =
 	"usage: kubefs [options] [CONTEXT[,CONTEXT...] | all] MOUNTPOINT\n"
-	"\n"
-	"Mounts the API resources of Kubernetes clusters as files.\n"
-	"\n"
+	"       kubefs [options] etcd[s]://HOST[:PORT][,HOST...][/PREFIX] MOUNTPOINT\n"
+	"Mounts the API resources of Kubernetes clusters, or the keys of etcd, as files.\n"
 	"  --kubeconfig FILE       instead of $KUBECONFIG or ~/.kube/config\n"
 	"  --context NAME          the same as CONTEXT\n"
 	"  -n, --namespace NAME    listed where namespaces cannot be\n"
-	"  --as USER, --as-uid UID, --as-group GROUP\n"
-	"                          impersonate; --as-group may be repeated\n"
+	"  --as USER, --as-uid UID, --as-group GROUP       impersonate\n"
 	"  --server URL[,URL...]   instead of the kubeconfig's, tried in turn\n"
+	"  --endpoints HOST[:PORT][,...]  adds that etcd's keys as etcd/, read-only; with\n"
+	"                          --cacert, --cert, --key, --user, --password-file\n"
 	"  -o OPTION[,OPTION...]   ro, allow_other, idle=SECONDS, and mount(8)'s;\n"
 	"     dry_run              have each change validated, change nothing\n"
 	"     ro=, dry_run=        CONTEXT[:CONTEXT...]: these contexts alone\n"
@@ -32,7 +33,6 @@ const char OPTIONS_HELP[] =
 	"  --syslog                log to syslog instead of standard error\n"
 	"  -h, --help              this text\n"
 	"  -V, --version           the version\n"
-	"\n"
 	"Unmount with: fusermount3 -u MOUNTPOINT        See kubefs(1).\n";
 
 /* What fstab and mount(8) say that is not for us. */
@@ -176,6 +176,46 @@ static int set_server(struct options *options, const char *value, GError **error
 	return 0;
 }
 
+static int set_endpoints(struct options *options, const char *value, GError **error)
+{
+	set(&options->etcd.endpoints, value);
+	return 0;
+}
+
+static int set_cacert(struct options *options, const char *value, GError **error)
+{
+	set(&options->etcd.cacert, value);
+	return 0;
+}
+
+static int set_cert(struct options *options, const char *value, GError **error)
+{
+	set(&options->etcd.cert, value);
+	return 0;
+}
+
+static int set_key(struct options *options, const char *value, GError **error)
+{
+	set(&options->etcd.key, value);
+	return 0;
+}
+
+/* Everybody can read a command line. */
+static int set_user(struct options *options, const char *value, GError **error)
+{
+	if (strchr(value, ':') != NULL)
+		return error_set(error, EINVAL,
+			"--user: a password is not taken from the command line; use "
+			"--password-file, or ETCDCTL_PASSWORD");
+	set(&options->etcd.user, value);
+	return 0;
+}
+
+static int set_password_file(struct options *options, const char *value, GError **error)
+{
+	return etcd_options_read_password(&options->etcd, value, error);
+}
+
 static int add_contexts(GPtrArray *contexts, const char *option, const char *value, GError **error)
 {
 	if (value[0] == '\0')
@@ -226,6 +266,12 @@ static const struct {
 	{"as-uid", 0, ANYWHERE, set_as_uid},
 	{"as-group", 0, ANYWHERE, set_as_group},
 	{"server", 0, ANYWHERE, set_server},
+	{"endpoints", 0, ALONE, set_endpoints}, /* they hold commas */
+	{"cacert", 0, ANYWHERE, set_cacert},
+	{"cert", 0, ANYWHERE, set_cert},
+	{"key", 0, ANYWHERE, set_key},
+	{"user", 0, ALONE, set_user}, /* mount(8) has a user of its own */
+	{"password-file", 0, ANYWHERE, set_password_file},
 	{"log-level", 0, ANYWHERE, set_log_level},
 	{"idle", 0, ANYWHERE, set_idle},
 	{"without", 0, ANYWHERE, set_without},
@@ -359,8 +405,19 @@ static int set_mountpoint(struct options *options, const char *path, GError **er
 
 static int set_source(struct options *options, GError **error)
 {
+	gboolean is_etcd = options->source != NULL && etcd_url_is(options->source);
+
+	if (is_etcd)
+		options->etcd.url = g_strdup(options->source);
+	etcd_options_take_environment(&options->etcd);
+	if ((is_etcd || options->etcd.endpoints != NULL) && options->etcd.user != NULL &&
+		options->etcd.password == NULL)
+		return error_set(error, EINVAL,
+			"--user %s: its password is missing; use --password-file, or "
+			"ETCDCTL_PASSWORD",
+			options->etcd.user);
 	options->all = g_strcmp0(options->source, "all") == 0;
-	options->contexts = options->source == NULL || options->all
+	options->contexts = options->source == NULL || options->all || is_etcd
 				    ? g_new0(char *, 1)
 				    : g_strsplit(options->source, ",", -1);
 	for (char **name = options->contexts; *name != NULL; name++) {
@@ -444,6 +501,7 @@ void options_finish(struct options *options)
 	g_ptr_array_unref(options->servers);
 	g_ptr_array_unref(options->read_only_contexts);
 	g_ptr_array_unref(options->dry_run_contexts);
+	etcd_options_clear(&options->etcd);
 	guard_destroy(options->guard);
 	g_string_free(options->mount, TRUE);
 }

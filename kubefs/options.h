@@ -1,10 +1,11 @@
 /*
- * The command line: mount(8)'s and sshfs's form with kubectl's names.
+ * The command line: mount(8)'s and sshfs's form with kubectl's and etcdctl's names.
  */
 #pragma once
 
 #include <glib.h>
 
+#include "client/etcd_connection.h"
 #include "kubefs/guard.h"
 #include "kubefs/log.h"
 
@@ -27,6 +28,8 @@ struct options {
 	char *as_uid;
 	GPtrArray *as_groups; /* of char * and a last NULL */
 	GPtrArray *servers; /* likewise */
+	/* etcd.url: the source is an etcd's, and there are no contexts. */
+	struct etcd_options etcd;
 	/* Of char *, as given: names joined with ':', unless it is one name (kubefs/connect.c). */
 	GPtrArray *read_only_contexts;
 	GPtrArray *dry_run_contexts;

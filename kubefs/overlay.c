@@ -14,7 +14,7 @@ struct slot {
 struct directory {
 	char *key;
 	GHashTable *names; /* slot->name -> struct slot *, owned */
-	GHashTable *writers; /* name (owned) -> count */
+	GHashTable *writers; /* name (owned) -> GPtrArray of struct local *, borrowed */
 	GQueue order; /* of struct slot *, by sequence */
 };
 
@@ -122,6 +122,13 @@ static struct directory *find_directory(struct overlay *overlay, const char *key
 	return g_hash_table_lookup(overlay->directories, key);
 }
 
+static struct slot *find_slot(struct overlay *overlay, const char *key, const char *name)
+{
+	struct directory *directory = find_directory(overlay, key);
+
+	return directory != NULL ? g_hash_table_lookup(directory->names, name) : NULL;
+}
+
 static struct directory *get_directory(struct overlay *overlay, const char *key)
 {
 	struct directory *directory = g_hash_table_lookup(overlay->directories, key);
@@ -131,7 +138,8 @@ static struct directory *get_directory(struct overlay *overlay, const char *key)
 	directory = g_new0(struct directory, 1);
 	directory->key = g_strdup(key);
 	directory->names = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, slot_free);
-	directory->writers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	directory->writers = g_hash_table_new_full(
+		g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
 	g_hash_table_insert(overlay->directories, directory->key, directory);
 	g_atomic_int_inc(&overlay->count);
 	return directory;
@@ -191,8 +199,7 @@ gboolean overlay_find(
 	struct overlay *overlay, const char *key, const char *name, struct overlay_entry *ret)
 {
 	LOCK_GUARD(&overlay->lock);
-	struct directory *directory = find_directory(overlay, key);
-	struct slot *slot = directory != NULL ? g_hash_table_lookup(directory->names, name) : NULL;
+	const struct slot *slot = find_slot(overlay, key, name);
 
 	if (slot == NULL)
 		return FALSE;
@@ -213,7 +220,7 @@ gboolean overlay_remove(
 {
 	LOCK_GUARD(&overlay->lock);
 	struct directory *directory = find_directory(overlay, key);
-	struct slot *slot = directory != NULL ? g_hash_table_lookup(directory->names, name) : NULL;
+	struct slot *slot = find_slot(overlay, key, name);
 
 	if (slot == NULL || (local != NULL && slot->entry.local != local))
 		return FALSE;
@@ -244,18 +251,24 @@ static char *evict_rejected(struct overlay *overlay)
 	return paths != NULL ? g_string_free(paths, FALSE) : NULL;
 }
 
-char *overlay_reject(
-	struct overlay *overlay, const char *key, const char *name, struct rejected *rejected)
+gboolean overlay_reject(struct overlay *overlay, const char *key, const char *name,
+	struct rejected *rejected, char **ret_evicted)
 {
 	const struct overlay_entry entry = {.rejected = rejected};
-	struct address *address = g_new0(struct address, 1);
+	struct address *address;
 	LOCK_GUARD(&overlay->lock);
+	const struct slot *slot = find_slot(overlay, key, name);
 
+	if (slot != NULL && slot->entry.local != NULL)
+		return FALSE;
+	rejected_ref(rejected);
 	put(overlay, key, name, &entry);
+	address = g_new(struct address, 1);
 	*address = (struct address){g_strdup(key), g_strdup(name), rejected};
 	g_queue_push_tail(&overlay->rejected, address);
 	overlay->rejected_bytes += g_bytes_get_size(rejected->text);
-	return evict_rejected(overlay);
+	*ret_evicted = evict_rejected(overlay);
+	return TRUE;
 }
 
 void overlay_each(
@@ -287,23 +300,60 @@ gboolean overlay_is_empty(struct overlay *overlay, const char *key)
 	return directory == NULL || g_hash_table_size(directory->names) == 0;
 }
 
-void overlay_writer(struct overlay *overlay, const char *key, const char *name, int add)
+/* Under the lock. NULL: nobody. */
+static GPtrArray *find_writers(struct overlay *overlay, const char *key, const char *name)
+{
+	struct directory *directory = find_directory(overlay, key);
+
+	return directory != NULL ? g_hash_table_lookup(directory->writers, name) : NULL;
+}
+
+void overlay_add_writer(
+	struct overlay *overlay, const char *key, const char *name, struct local *local)
 {
 	LOCK_GUARD(&overlay->lock);
 	struct directory *directory = get_directory(overlay, key);
-	int count = GPOINTER_TO_INT(g_hash_table_lookup(directory->writers, name)) + add;
+	GPtrArray *writers = g_hash_table_lookup(directory->writers, name);
 
-	if (count > 0)
-		g_hash_table_insert(directory->writers, g_strdup(name), GINT_TO_POINTER(count));
-	else
-		g_hash_table_remove(directory->writers, name);
+	if (writers == NULL) {
+		writers = g_ptr_array_new();
+		g_hash_table_insert(directory->writers, g_strdup(name), writers);
+	}
+	g_ptr_array_add(writers, local);
+}
+
+void overlay_remove_writer(
+	struct overlay *overlay, const char *key, const char *name, const struct local *local)
+{
+	LOCK_GUARD(&overlay->lock);
+	struct directory *directory = find_directory(overlay, key);
+	GPtrArray *writers = find_writers(overlay, key, name);
+
+	if (writers == NULL || !g_ptr_array_remove(writers, (void *)local) || writers->len > 0)
+		return;
+	g_hash_table_remove(directory->writers, name);
 	drop_if_empty(overlay, directory);
+}
+
+static void unref_local(void *local)
+{
+	local_unref(local);
+}
+
+GPtrArray *overlay_writers(struct overlay *overlay, const char *key, const char *name)
+{
+	LOCK_GUARD(&overlay->lock);
+	GPtrArray *writers = find_writers(overlay, key, name);
+	GPtrArray *locals = g_ptr_array_new_with_free_func(unref_local);
+
+	for (guint i = 0; writers != NULL && i < writers->len; i++)
+		g_ptr_array_add(locals, local_ref(g_ptr_array_index(writers, i)));
+	return locals;
 }
 
 gboolean overlay_has_writer(struct overlay *overlay, const char *key, const char *name)
 {
 	LOCK_GUARD(&overlay->lock);
-	struct directory *directory = find_directory(overlay, key);
 
-	return directory != NULL && g_hash_table_contains(directory->writers, name);
+	return find_writers(overlay, key, name) != NULL;
 }

@@ -22,6 +22,7 @@ struct rejected {
 	GBytes *text; /* with the reason in comments on top */
 	mode_t mode;
 	struct timespec time;
+	gint64 kept; /* the same by g_get_monotonic_time */
 	ino_t inode;
 };
 
@@ -53,11 +54,12 @@ gboolean overlay_remove(struct overlay *overlay, const char *directory, const ch
 	const struct local *local);
 
 /*
- * Keeps the text, in place of an older one of that name; takes over rejected. When there are too
- * many, the oldest ones go: their paths are returned (", " between them; g_free), else NULL.
+ * Keeps a reference of the text, in place of an older one of that name. FALSE when a file stands
+ * there, which is its user's. When there are too many, the oldest ones go: *ret_evicted has their
+ * paths (", " between them; g_free), else NULL.
  */
-char *overlay_reject(struct overlay *overlay, const char *directory, const char *name,
-	struct rejected *rejected);
+gboolean overlay_reject(struct overlay *overlay, const char *directory, const char *name,
+	struct rejected *rejected, char **ret_evicted);
 
 /* Calls visit for what comes after that place, in order, until it says FALSE. */
 typedef gboolean (*overlay_visit)(
@@ -70,8 +72,13 @@ gboolean overlay_is_unused(struct overlay *overlay);
 gboolean overlay_is_empty(struct overlay *overlay, const char *directory);
 
 /*
- * The name of an object that is being written: the kernel must not keep what it means (writes.md
- * 2). add: 1 or -1.
+ * The files that are being written in place of what has that name, each once for each handle: the
+ * kernel must not keep what it means (writes.md 2). local is borrowed until it is removed.
  */
-void overlay_writer(struct overlay *overlay, const char *directory, const char *name, int add);
+void overlay_add_writer(
+	struct overlay *overlay, const char *directory, const char *name, struct local *local);
+void overlay_remove_writer(struct overlay *overlay, const char *directory, const char *name,
+	const struct local *local);
 gboolean overlay_has_writer(struct overlay *overlay, const char *directory, const char *name);
+/* Of struct local *, which the array has references of; maybe empty. */
+GPtrArray *overlay_writers(struct overlay *overlay, const char *directory, const char *name);

@@ -6,10 +6,12 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "client/lock.h"
+#include "kubefs/process_end.h"
 #include "kubefs/process_question.h"
 #include "kubefs/process_status.h"
 
@@ -27,6 +29,7 @@ struct process {
 	guint64 id;
 	int pidfd; /* -1: not watched, or exited */
 	gboolean exited;
+	enum process_end end; /* once it has exited */
 };
 
 struct job {
@@ -41,6 +44,7 @@ struct processes {
 	gint references; /* its own, and one of each process */
 	struct process_questions *questions;
 	pthread_t thread;
+	guint watched_max;
 	int epoll;
 	int wakeup; /* eventfd */
 	pthread_mutex_t lock; /* guards all below */
@@ -102,12 +106,13 @@ static void unwatch(struct process *process)
 	process->pidfd = -1;
 }
 
-/* Called with the lock held. Its jobs are due. */
+/* Called with the lock held. Its pidfd says that it has exited; its jobs are due. */
 static void retire(struct process *process)
 {
 	GHashTableIter iter;
 	void *job;
 
+	process->end = process_end_read(PROC, process->group, process->pidfd);
 	unwatch(process);
 	process->exited = TRUE;
 	g_hash_table_iter_init(&iter, process->owner->jobs);
@@ -130,7 +135,7 @@ static int watch(struct processes *processes, pid_t group, guint64 id)
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = id};
 	int pidfd;
 
-	if (g_hash_table_size(processes->by_id) >= PROCESS_WATCHED_MAX)
+	if (g_hash_table_size(processes->by_id) >= processes->watched_max)
 		return kill(group, 0) < 0 && errno == ESRCH ? -ESRCH : -EMFILE;
 	/* Debian 11 has no sys/pidfd.h. */
 	pidfd = (int)syscall(SYS_pidfd_open, group, 0);
@@ -230,6 +235,13 @@ struct process *process_unref(struct process *process)
 gboolean process_same(const struct process *a, const struct process *b)
 {
 	return a != NULL && a == b;
+}
+
+gboolean process_is_watched(const struct process *process)
+{
+	LOCK_GUARD(&process->owner->lock);
+
+	return process->pidfd >= 0 || process->exited;
 }
 
 static void job_free(struct job *job)
@@ -347,6 +359,16 @@ static int start(struct processes *processes)
 	return -pthread_create(&processes->thread, NULL, run, processes);
 }
 
+/* Servers, files and subprocesses need descriptors, too. */
+static guint find_watched_max(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return 0;
+	return (guint)MIN(limit.rlim_cur / 2, PROCESS_WATCHED_MAX);
+}
+
 struct processes *processes_create(void)
 {
 	struct processes *processes = g_new0(struct processes, 1);
@@ -360,6 +382,7 @@ struct processes *processes_create(void)
 	processes->by_id = g_hash_table_new(g_int64_hash, g_int64_equal);
 	processes->jobs = g_hash_table_new(g_int64_hash, g_int64_equal);
 	processes->wakes_at = G_MAXINT64;
+	processes->watched_max = find_watched_max();
 	r = start(processes);
 	if (r == 0)
 		return processes;
@@ -392,6 +415,55 @@ void processes_ask(struct processes *processes, pid_t flusher, pid_t opener, ino
 	void (*answer)(void *data, enum process_answer answer), void *data)
 {
 	process_questions_ask(processes->questions, flusher, opener, inode, answer, data);
+}
+
+/* A question about a process's end. */
+struct end_question {
+	struct process *process;
+	void (*answer)(void *data, enum process_answer answer);
+	void *data;
+};
+
+/* What is known for good, once it has exited. */
+static gboolean find_end(struct process *process, enum process_answer *ret)
+{
+	struct processes *processes = process->owner;
+	LOCK_GUARD(&processes->lock);
+
+	if (process->pidfd >= 0 && has_exited(process->pidfd)) {
+		retire(process);
+		wake(processes);
+	}
+	if (!process->exited || process->end == PROCESS_END_UNKNOWN)
+		return FALSE;
+	*ret = process->end == PROCESS_END_KILLED ? PROCESS_KILLED : PROCESS_LEFT;
+	return TRUE;
+}
+
+static void on_end_answer(void *data, enum process_answer answer)
+{
+	struct end_question *question = data;
+
+	/* By now it may be gone from /proc, or another process there. */
+	find_end(question->process, &answer);
+	question->answer(question->data, answer);
+	process_unref(question->process);
+	g_free(question);
+}
+
+void processes_ask_end(struct processes *processes, struct process *process,
+	void (*answer)(void *data, enum process_answer answer), void *data)
+{
+	enum process_answer known;
+	struct end_question *question;
+
+	if (find_end(process, &known)) {
+		answer(data, known);
+		return;
+	}
+	question = g_new(struct end_question, 1);
+	*question = (struct end_question){process_ref(process), answer, data};
+	process_questions_ask_end(processes->questions, process->group, on_end_answer, question);
 }
 
 guint64 processes_after(struct processes *processes, struct process *process,

@@ -15,8 +15,8 @@ struct processes;
 #define PROCESS_DEADLINE_MS 500
 /* Questions that hang at a time; the next ones are answered with unknown at once. */
 #define PROCESS_HUNG_MAX 8
-/* Processes that are watched at a time; a descriptor each. */
-#define PROCESS_WATCHED_MAX 256
+/* Living processes that are watched at a time; a descriptor each, but half of what there may be. */
+#define PROCESS_WATCHED_MAX 4096
 /* Jobs that wait at a time; one more is due at once. */
 #define PROCESS_JOBS_MAX 1024
 
@@ -85,6 +85,16 @@ struct process *processes_get(struct processes *processes, pid_t group);
 struct process *process_ref(struct process *process);
 struct process *process_unref(struct process *process); /* returns NULL; NULL is fine */
 gboolean process_same(const struct process *a, const struct process *b); /* NULL: FALSE */
+/* FALSE: it is only the same as itself, and will not be known again. */
+gboolean process_is_watched(const struct process *process);
+
+/*
+ * Whether a fatal signal has ended the process, or is ending it: PROCESS_KILLED, PROCESS_LEFT when
+ * not, or PROCESS_UNKNOWN. For RELEASE, which comes when the last mapping of a process that ends is
+ * gone, while nobody waits. answer's rules are processes_ask's.
+ */
+void processes_ask_end(struct processes *processes, struct process *process,
+	void (*answer)(void *data, enum process_answer answer), void *data);
 
 /*
  * Calls job(data) once when the process has exited or after milliseconds, whichever is first; one

@@ -205,17 +205,9 @@ static enum table read_tables(const struct process_files *files, pid_t group, pi
 	return leader;
 }
 
-static gboolean is_visible(const struct process_files *files, pid_t thread)
-{
-	DIRECTORY_CLEANUP DIR *directory = open_directory(files, thread, "fdinfo");
-
-	return directory != NULL;
-}
-
 static gboolean is_killed(const struct process_files *files, const struct process_status *status)
 {
-	return status->ending && process_status_killed(files->proc, files->flusher,
-					 is_visible(files, files->flusher));
+	return status->ending && process_status_killed(files->proc, files->flusher);
 }
 
 /* 0 is nobody. */
@@ -254,4 +246,13 @@ enum process_answer process_files_inspect(const struct process_files *files)
 	if (table == TABLE_HOLDS)
 		return PROCESS_HOLDS;
 	return table == TABLE_UNKNOWN || opener == TABLE_UNKNOWN ? PROCESS_UNKNOWN : PROCESS_LEFT;
+}
+
+enum process_answer process_files_inspect_end(const struct process_files *files)
+{
+	struct process_status status;
+
+	if (process_status_read(files->proc, files->flusher, &status) < 0)
+		return PROCESS_UNKNOWN;
+	return is_killed(files, &status) ? PROCESS_KILLED : PROCESS_LEFT;
 }

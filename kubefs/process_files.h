@@ -20,3 +20,5 @@ struct process_files {
 
 /* The rules are processes_ask's. */
 enum process_answer process_files_inspect(const struct process_files *files);
+/* Those of processes_ask_end, of the flusher. */
+enum process_answer process_files_inspect_end(const struct process_files *files);

@@ -13,6 +13,7 @@ struct question {
 	struct process_questions *questions;
 	GList link; /* in open */
 	struct process_files files;
+	enum process_answer (*inspect)(const struct process_files *files);
 	void (*answer)(void *data, enum process_answer answer);
 	void *data;
 	struct timespec due;
@@ -89,7 +90,7 @@ static void run_question(void *data)
 	struct question *question = data;
 
 	if (begin(question)) {
-		enum process_answer answer = process_files_inspect(&question->files);
+		enum process_answer answer = question->inspect(&question->files);
 
 		if (end(question))
 			question->answer(question->data, answer);
@@ -214,6 +215,18 @@ static gboolean enqueue(struct process_questions *questions, struct question *qu
 	return TRUE;
 }
 
+/* Takes over question. */
+static void begin_or_answer(struct process_questions *questions, struct question *question)
+{
+	void (*answer)(void *data, enum process_answer answer) = question->answer;
+	void *data = question->data;
+
+	if (enqueue(questions, question))
+		return;
+	g_free(question);
+	answer(data, PROCESS_UNKNOWN);
+}
+
 void process_questions_ask(struct process_questions *questions, pid_t flusher, pid_t opener,
 	ino_t inode, void (*answer)(void *data, enum process_answer answer), void *data)
 {
@@ -227,10 +240,25 @@ void process_questions_ask(struct process_questions *questions, pid_t flusher, p
 		.inode = inode,
 		.abandoned = &question->answered,
 	};
+	question->inspect = process_files_inspect;
 	question->answer = answer;
 	question->data = data;
-	if (enqueue(questions, question))
-		return;
-	g_free(question);
-	answer(data, PROCESS_UNKNOWN);
+	begin_or_answer(questions, question);
+}
+
+void process_questions_ask_end(struct process_questions *questions, pid_t group,
+	void (*answer)(void *data, enum process_answer answer), void *data)
+{
+	struct question *question = g_new0(struct question, 1);
+
+	question->questions = questions;
+	question->files = (struct process_files){
+		.proc = questions->proc,
+		.flusher = group,
+		.abandoned = &question->answered,
+	};
+	question->inspect = process_files_inspect_end;
+	question->answer = answer;
+	question->data = data;
+	begin_or_answer(questions, question);
 }

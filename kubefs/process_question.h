@@ -23,3 +23,6 @@ void process_questions_destroy(struct process_questions *questions);
 int process_questions_attach(struct process_questions *questions, const char *mountpoint);
 void process_questions_ask(struct process_questions *questions, pid_t flusher, pid_t opener,
 	ino_t inode, void (*answer)(void *data, enum process_answer answer), void *data);
+/* processes_ask_end's, of one that is in /proc. */
+void process_questions_ask_end(struct process_questions *questions, pid_t group,
+	void (*answer)(void *data, enum process_answer answer), void *data);

@@ -1,5 +1,6 @@
 #include "kubefs/process_status.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +72,17 @@ static const char *find_field(const char *stat, int wanted)
 	return field;
 }
 
-gboolean process_status_killed(const char *proc, pid_t thread, gboolean visible)
+static gboolean is_visible(const char *proc, pid_t thread)
+{
+	g_autofree char *path = g_strdup_printf("%s/%d/fdinfo", proc, (int)thread);
+	DIR *directory = opendir(path);
+
+	if (directory != NULL)
+		closedir(directory);
+	return directory != NULL;
+}
+
+gboolean process_status_killed(const char *proc, pid_t thread)
 {
 	BUFFER_CLEANUP struct buffer text;
 	const char *field;
@@ -85,7 +96,7 @@ gboolean process_status_killed(const char *proc, pid_t thread, gboolean visible)
 	flags = field != NULL ? strtoul(field, NULL, 10) : 0;
 	if ((flags & PF_EXITING) == 0 || (flags & PF_SIGNALED) == 0)
 		return FALSE;
-	if (!visible)
+	if (!is_visible(proc, thread))
 		return TRUE; /* the exit code reads as 0 */
 	/*
 	 * The kernel ends the other threads of one that calls exit_group(2) as if by a signal. What

@@ -21,8 +21,8 @@ struct process_status {
 int process_status_read(const char *proc, pid_t thread, struct process_status *ret_status);
 
 /*
- * Whether an ending thread was ended by a fatal signal to its process. visible: whether we may
- * inspect it as ptrace(2) would; else less is known, and the threads that another one's exit(2)
- * ends count as killed, too. FALSE when it cannot be read.
+ * Whether an ending thread was ended by a fatal signal to its process. Where we may not inspect it
+ * as ptrace(2) would, less is known, and the threads that another one's exit(2) ends count as
+ * killed, too. FALSE when it cannot be read.
  */
-gboolean process_status_killed(const char *proc, pid_t thread, gboolean visible);
+gboolean process_status_killed(const char *proc, pid_t thread);

@@ -112,16 +112,52 @@ static char *join(const char *message, const GPtrArray *reasons)
 	return g_string_free(line, FALSE);
 }
 
-/* Takes over rejected. */
+/* What stands under that number's name; FALSE: nothing. */
+static gboolean look(struct filesystem *filesystem, const struct place *place, guint number,
+	struct overlay_entry *ret)
+{
+	g_autofree char *name = NULL;
+	g_autofree char *directory = locate(place, number, &name);
+
+	return overlay_find(filesystem->overlay, directory, name, ret);
+}
+
+static struct rejected *find(struct filesystem *filesystem, const struct place *place, guint number)
+{
+	struct overlay_entry entry OVERLAY_ENTRY_CLEANUP = {0};
+
+	if (!look(filesystem, place, number, &entry))
+		return NULL;
+	return g_steal_pointer(&entry.rejected);
+}
+
+/* From that number on, the first one that is no file of its user's. */
+static guint skip_files(struct filesystem *filesystem, const struct place *place, guint number)
+{
+	for (;; number++) {
+		struct overlay_entry entry OVERLAY_ENTRY_CLEANUP = {0};
+
+		if (!look(filesystem, place, number, &entry) || entry.local == NULL)
+			return number;
+	}
+}
+
+/* Takes over rejected. Under that number or, where a file has come to be, a later one. */
 static void put(struct filesystem *filesystem, guint number, struct rejected *rejected)
 {
 	const struct place *place = &rejected->place;
-	g_autofree char *directory = locate(place, number, &rejected->name);
 	g_autofree char *evicted = NULL;
+	gboolean kept;
 
-	/* It may be gone before it is told of. */
-	rejected_ref(rejected);
-	evicted = overlay_reject(filesystem->overlay, directory, rejected->name, rejected);
+	do {
+		g_autofree char *directory = NULL;
+
+		number = skip_files(filesystem, place, number);
+		g_free(rejected->name);
+		directory = locate(place, number, &rejected->name);
+		kept = overlay_reject(
+			filesystem->overlay, directory, rejected->name, rejected, &evicted);
+	} while (!kept);
 	if (evicted != NULL) {
 		g_autofree char *loss =
 			g_strdup_printf("%s: the refused text made room for newer ones", evicted);
@@ -132,20 +168,14 @@ static void put(struct filesystem *filesystem, guint number, struct rejected *re
 	rejected_unref(rejected);
 }
 
-static struct rejected *find(struct filesystem *filesystem, const struct place *place, guint number)
+struct rejected *rejection_find(struct filesystem *filesystem, const struct place *place)
 {
-	g_autofree char *name = NULL;
-	g_autofree char *directory = locate(place, number, &name);
-	struct overlay_entry entry OVERLAY_ENTRY_CLEANUP = {0};
-
-	if (!overlay_find(filesystem->overlay, directory, name, &entry))
-		return NULL;
-	return g_steal_pointer(&entry.rejected);
+	return find(filesystem, place, skip_files(filesystem, place, 0));
 }
 
 static gboolean is_of_text(struct filesystem *filesystem, const struct place *place, GBytes *text)
 {
-	struct rejected *rejected = find(filesystem, place, 0);
+	struct rejected *rejected = rejection_find(filesystem, place);
 	g_autoptr(GBytes) now = rejection_strip(text);
 	g_autoptr(GBytes) then = NULL;
 
@@ -156,55 +186,54 @@ static gboolean is_of_text(struct filesystem *filesystem, const struct place *pl
 	return g_bytes_equal(now, then);
 }
 
-/* The first number that is free, or the last one. */
-static guint find_free(struct filesystem *filesystem, const struct place *place)
-{
-	guint number = 1;
-
-	for (; number < REJECTION_TEXTS - 1; number++) {
-		struct rejected *there = find(filesystem, place, number);
-
-		if (there == NULL)
-			break;
-		rejected_unref(there);
-	}
-	return number;
-}
-
-/* The last number may be taken. */
 static void tell_loss(struct filesystem *filesystem, const struct place *place)
 {
-	struct rejected *there = find(filesystem, place, REJECTION_TEXTS - 1);
 	g_autofree char *path = place_path(place);
 	g_autofree char *text =
 		g_strdup_printf("%s: too many refused texts: one made room for a newer one", path);
 
-	if (there != NULL)
-		journal_add(filesystem->journal, 0, text);
-	rejected_unref(there);
+	journal_add(filesystem->journal, 0, text);
+}
+
+/*
+ * Where one more text goes behind that number: the first name that is free, or that of the last
+ * text that there may be, which is lost then.
+ */
+static guint find_room(struct filesystem *filesystem, const struct place *place, guint number)
+{
+	for (guint texts = 2;; texts++) {
+		struct rejected *there;
+
+		number = skip_files(filesystem, place, number + 1);
+		there = find(filesystem, place, number);
+		if (there == NULL)
+			return number;
+		rejected_unref(there);
+		if (texts == REJECTION_TEXTS) {
+			tell_loss(filesystem, place);
+			return number;
+		}
+	}
 }
 
 /* What somebody else has typed is not lost to a newer text. */
-static void set_aside(
-	struct filesystem *filesystem, const struct place *place, const struct process *writer)
+static void set_aside(struct filesystem *filesystem, const struct place *place, guint number,
+	const struct process *writer)
 {
-	struct rejected *there = find(filesystem, place, 0);
+	struct rejected *there = find(filesystem, place, number);
 	struct rejected *copy;
-	guint number;
 
 	if (there != NULL && !process_same(there->writer, writer)) {
 		copy = g_new0(struct rejected, 1);
 		*copy = *there;
 		copy->references = 1;
+		copy->name = NULL;
 		place_copy(&copy->place, &there->place);
 		copy->writer = there->writer != NULL ? process_ref(there->writer) : NULL;
 		copy->reason = g_strdup(there->reason);
 		copy->text = g_bytes_ref(there->text);
 		copy->inode = there->inode + 1;
-		number = find_free(filesystem, place);
-		if (number == REJECTION_TEXTS - 1)
-			tell_loss(filesystem, place);
-		put(filesystem, number, copy);
+		put(filesystem, find_room(filesystem, place, number), copy);
 	}
 	rejected_unref(there);
 }
@@ -216,6 +245,7 @@ void rejection_keep(struct filesystem *filesystem, const struct place *place, GB
 	g_autofree char *reason = join(message, reasons);
 	g_autofree char *line = g_strdup_printf("%s: %s", path, reason);
 	struct rejected *rejected = g_new0(struct rejected, 1);
+	guint number = skip_files(filesystem, place, 0);
 
 	rejected->references = 1;
 	place_copy(&rejected->place, place);
@@ -223,32 +253,40 @@ void rejection_keep(struct filesystem *filesystem, const struct place *place, GB
 	rejected->errnum = errnum;
 	rejected->reason = escape_text(reason, -1);
 	rejected->text = compose(place, text, errnum, message, reasons);
-	rejected->mode = attributes_mode_of_draft(place->resource);
+	/* What others see is what was saved (-o allow_other). */
+	rejected->mode = 0600;
 	clock_gettime(CLOCK_REALTIME, &rejected->time);
+	rejected->kept = g_get_monotonic_time();
 	rejected->inode = attributes_inode_of_draft(filesystem, place) ^ (1ULL << 61);
 	journal_add(filesystem->journal, errnum, line);
 	if (!is_of_text(filesystem, place, text))
-		set_aside(filesystem, place, writer);
-	put(filesystem, 0, rejected);
+		set_aside(filesystem, place, number, writer);
+	put(filesystem, number, rejected);
 }
 
-static void clear(struct filesystem *filesystem, const struct place *place)
+static void clear(struct filesystem *filesystem, const struct place *place, gint64 begun)
 {
-	for (guint number = 0; number < REJECTION_TEXTS; number++) {
-		g_autofree char *name = NULL;
-		g_autofree char *directory = locate(place, number, &name);
-		struct rejected *there = find(filesystem, place, number);
+	guint number = 0;
 
-		/* A scratch file of that name is its user's. */
-		if (there != NULL && place_same_object(&there->place, place) &&
+	/* There may be holes where one was removed. */
+	for (guint texts = 0; texts < REJECTION_TEXTS; texts++, number++) {
+		g_autofree char *name = NULL;
+		g_autofree char *directory = NULL;
+		struct rejected *there;
+
+		number = skip_files(filesystem, place, number);
+		directory = locate(place, number, &name);
+		there = find(filesystem, place, number);
+		if (there != NULL && there->kept <= begun &&
+			place_same_object(&there->place, place) &&
 			overlay_remove(filesystem->overlay, directory, name, NULL))
 			tell_listing(filesystem, place, name);
 		rejected_unref(there);
 	}
 }
 
-void rejection_clear(
-	struct filesystem *filesystem, const struct place *place, GBytes *text, gboolean unchanged)
+void rejection_clear(struct filesystem *filesystem, const struct place *place, GBytes *text,
+	gboolean unchanged, gint64 begun)
 {
 	struct place form = *place;
 
@@ -256,13 +294,8 @@ void rejection_clear(
 		return;
 	for (guint format = 0; format < NODE_FORMATS; format++) {
 		form.format = (enum node_format)format;
-		clear(filesystem, &form);
+		clear(filesystem, &form, begun);
 		if (place->kind != PLACE_OBJECT)
 			break;
 	}
-}
-
-struct rejected *rejection_find(struct filesystem *filesystem, const struct place *place)
-{
-	return find(filesystem, place, 0);
 }

@@ -11,19 +11,20 @@
 #define REJECTION_TEXTS 10
 
 /*
- * message: one line; reasons: of char *, field by field, may be NULL or empty. Neither holds a
- * Secret's value. What is there of the same writer makes room; what is there of another one, or of
- * one that is not known (NULL), is kept as NAME.yaml.rejected.1 and so on. Any thread.
+ * The text lies under the first of NAME.yaml.rejected, NAME.yaml.rejected.1 and so on that is no
+ * file of its user's. message: one line; reasons: of char *, field by field, may be NULL or empty.
+ * Neither holds a Secret's value. What is there of the same writer makes room; what is there of
+ * another one, or of one that is not known (NULL), is kept under the names that follow. Any thread.
  */
 void rejection_keep(struct filesystem *filesystem, const struct place *place, GBytes *text,
 	struct process *writer, int errnum, const char *message, const GPtrArray *reasons);
 /*
- * A good save of text: what was kept for that file before is gone. A save that changed nothing is
- * one only of that very text, whose first save had arrived: vim writes the base back after a
- * refusal.
+ * A good save of text, which began then (g_get_monotonic_time): what was kept for that file before
+ * is gone, and what was kept meanwhile, another one's, stays. A save that changed nothing is one
+ * only of that very text, whose first save had arrived: vim writes the base back after a refusal.
  */
-void rejection_clear(
-	struct filesystem *filesystem, const struct place *place, GBytes *text, gboolean unchanged);
+void rejection_clear(struct filesystem *filesystem, const struct place *place, GBytes *text,
+	gboolean unchanged, gint64 begun);
 /* The text without the comments that rejection_keep puts on top; a reference. */
 GBytes *rejection_strip(GBytes *text);
 /* What is kept for that file, or NULL; a reference. */

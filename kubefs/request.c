@@ -6,6 +6,7 @@
 #include "client/lock.h"
 #include "client/loop.h"
 #include "kubefs/filesystem.h"
+#include "kubefs/key_path.h"
 
 /* A parked request. Only who takes it out of the table may answer it. */
 struct parked {
@@ -158,11 +159,26 @@ static unsigned int timeout_of(const struct request *request)
 	return request->timeout != 0 ? request->timeout : REQUEST_TIMEOUT_MS;
 }
 
+static char *describe_key_wait(struct filesystem *filesystem, const struct request *request)
+{
+	const struct key_scope scope = {request->node->key.prefix, request->node->key.slashless};
+	g_autofree char *path = NULL;
+
+	if (request->node->key.kind == NODE_KEYS)
+		path = key_path_of_directory(filesystem->keys, &scope);
+	return g_strdup_printf("%s: %s%s%s: no answer within %u seconds",
+		keyspace_where(filesystem->keyspace), path != NULL ? path : "",
+		request->name != NULL ? "/" : "", request->name != NULL ? request->name : "",
+		timeout_of(request) / 1000);
+}
+
 /* For a person: what was waited for, and where. */
 static char *describe_wait(const struct request *request)
 {
 	const struct node_key *key = &request->node->key;
 
+	if (node_is_of_etcd(request->node))
+		return describe_key_wait(request->filesystem, request);
 	return g_strdup_printf("%s: %s%s%s%s%s: no answer within %u seconds",
 		key->context != NULL ? cache_where(key->context->cache) : "kubefs",
 		key->namespace != NULL ? key->namespace : "",
@@ -341,4 +357,17 @@ void request_begin(struct filesystem *filesystem, fuse_req_t fuse, uint64_t id, 
 	};
 
 	request_begin_full(filesystem, fuse, id, &description);
+}
+
+struct process *request_process(const struct request *request)
+{
+	pid_t group = process_group(request->thread);
+
+	return group != 0 ? processes_get(request->filesystem->processes, group) : NULL;
+}
+
+int request_reply_done(struct request *request)
+{
+	fuse_reply_err(request->fuse, 0);
+	return 0;
 }

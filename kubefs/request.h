@@ -13,6 +13,7 @@
 
 struct filesystem;
 struct parking;
+struct process;
 struct request;
 
 /* How long a request may be parked. */
@@ -75,6 +76,11 @@ void request_begin(struct filesystem *filesystem, fuse_req_t fuse, uint64_t id, 
  */
 void request_begin_full(struct filesystem *filesystem, fuse_req_t fuse, uint64_t id,
 	const struct request *description);
+
+/* Who asks; a reference, NULL when it is not known or gone already. */
+struct process *request_process(const struct request *request);
+/* Replies that it is done; 0. */
+int request_reply_done(struct request *request);
 
 /* How many are parked now. Any thread. */
 guint parking_count(struct parking *parking);

@@ -15,6 +15,8 @@
 #include "kubefs/rejection.h"
 #include "kubefs/views.h"
 
+#define KILLED "its writer was killed before it was complete"
+
 /* What fuse_file_info.fh points to: one open file description of a local file. */
 struct handle {
 	struct local *local;
@@ -43,7 +45,7 @@ static uint64_t handle_create(struct request *request, struct local *local)
 	if (handle->group != 0)
 		handle->process = processes_get(request->filesystem->processes, handle->group);
 	if (local->draft != NULL && handle->writes)
-		draft_open(local->draft);
+		draft_open(local->draft, handle->process);
 	return (uint64_t)(uintptr_t)handle;
 }
 
@@ -165,22 +167,13 @@ int saving_open_run(struct request *request, collection_wait wait, void *data, G
 
 /* CREATE */
 
-static int reply_created(struct request *request, struct local *local)
+static void reply_created(struct request *request, struct local *local)
 {
-	struct filesystem *filesystem = request->filesystem;
-	struct layout_entry entry = {.found = TRUE, .key = {.kind = NODE_LOCAL, .local = local}};
-	struct fuse_entry_param parameters;
 	struct fuse_file_info info;
-	int r = lookup_enter(filesystem, &entry, &parameters, NULL);
 
-	if (r < 0)
-		return r;
 	fill_info(request, local, &info);
-	if (fuse_reply_create(request->fuse, &parameters, &info) < 0) {
-		saving_release(filesystem, info.fh);
-		node_table_forget(filesystem->nodes, parameters.ino, 1);
-	}
-	return 0;
+	if (!lookup_reply_local(request, local, &info))
+		saving_release(request->filesystem, info.fh);
 }
 
 static int create_scratch(struct request *request, const char *directory, GError **error)
@@ -188,16 +181,13 @@ static int create_scratch(struct request *request, const char *directory, GError
 	struct filesystem *filesystem = request->filesystem;
 	struct local *local = local_create(&filesystem->usage, request->mode,
 		attributes_mode_of_draft(request->node->key.resource) | 0111);
-	int r;
 
 	if (local == NULL)
 		return error_set(error, ENOSPC, "too many scratch files");
 	overlay_put(filesystem->overlay, directory, request->name, local);
-	r = reply_created(request, local);
-	if (r < 0)
-		overlay_remove(filesystem->overlay, directory, request->name, local);
+	reply_created(request, local);
 	local_unref(local);
-	return r;
+	return 0;
 }
 
 /* A draft of what is not there yet stands under its name until it is saved. */
@@ -215,21 +205,21 @@ static int create_draft(struct request *request, const struct place *place, cons
 	local = draft_create(filesystem, place, NULL, "", 0, exclusive, error);
 	if (local == NULL)
 		return -ENOSPC;
+	/* Others find it by that name, and only what is saved is theirs to read (-o allow_other).
+	 */
+	local->mode = 0600;
 	if (!replaces)
 		overlay_put(filesystem->overlay, directory, request->name, local);
-	r = reply_created(request, local);
-	if (r < 0)
-		overlay_remove(filesystem->overlay, directory, request->name, local);
+	reply_created(request, local);
 	local_unref(local);
-	return r;
+	return 0;
 }
 
 static int create_object(struct request *request, const struct place *place, const char *directory,
 	collection_wait wait, void *data, GError **error)
 {
 	struct filesystem *filesystem = request->filesystem;
-	pid_t group = process_group(request->thread);
-	struct process *process = group != 0 ? processes_get(filesystem->processes, group) : NULL;
+	struct process *process = request_process(request);
 	gboolean replaces = removals_take(filesystem->removals, place, process);
 	g_autoptr(GError) unknown = NULL;
 	struct snapshot *snapshot = NULL;
@@ -395,10 +385,7 @@ static int save(struct request *request, struct flush *flush, collection_wait wa
 
 static int reply_done(struct request *request, int r)
 {
-	if (r < 0)
-		return r;
-	fuse_reply_err(request->fuse, 0);
-	return 0;
+	return r < 0 ? r : request_reply_done(request);
 }
 
 /* The flush that belongs to the request, made on its first run; NULL: not of a draft. */
@@ -442,7 +429,7 @@ int saving_flush_run(struct request *request, collection_wait wait, void *data, 
 		return -EINPROGRESS;
 	if (is_killed_writer(request, flush)) {
 		draft_refuse(flush->draft, handle_of(request->handle)->process, flush->generation,
-			EINTR, "its writer was killed before it was complete");
+			EINTR, KILLED);
 		return reply_done(request, -EINTR);
 	}
 	/* A later FLUSH, FSYNC or RELEASE saves what somebody may still write to. */
@@ -483,7 +470,7 @@ int saving_truncate_run(struct request *request, collection_wait wait, void *dat
 	const struct node *node = request->node;
 	struct flush *flush = NULL;
 	struct stat stat;
-	guint handles = 0;
+	gboolean open = FALSE;
 	int r;
 
 	if (node->key.kind != NODE_LOCAL)
@@ -491,9 +478,9 @@ int saving_truncate_run(struct request *request, collection_wait wait, void *dat
 	if (node->key.local->draft != NULL) {
 		LOCK_GUARD(&node->key.local->lock);
 
-		handles = node->key.local->draft->handles;
+		open = node->key.local->draft->openers->len > 0;
 	}
-	if (node->key.local->draft == NULL || handles > 0) {
+	if (node->key.local->draft == NULL || open) {
 		r = local_truncate(node->key.local, request->size);
 	} else {
 		openings_end(request->filesystem->openings, request->thread);
@@ -509,32 +496,74 @@ int saving_truncate_run(struct request *request, collection_wait wait, void *dat
 
 /* RELEASE */
 
-static void save_rest(struct filesystem *filesystem, struct handle *handle)
-{
-	struct draft *draft = handle->local->draft;
+/* Of a draft that was written to after its last FLUSH. */
+struct release {
+	struct filesystem *filesystem;
+	struct handle *handle;
 	uint64_t generation;
+};
 
-	if (!draft_is_dirty(draft, &generation))
-		return;
-	if (local_length(handle->local) > 0) {
-		draft_save_rest(draft, handle->process, generation);
-	} else {
-		g_autofree char *path = place_path(&draft->place);
-		g_autofree char *text = g_strdup_printf(
-			"%s: left empty by its writer: nothing never replaces an object", path);
+static void close_handle(struct handle *handle)
+{
+	if (handle->local->draft != NULL && handle->writes)
+		draft_close(handle->local->draft, handle->process);
+	handle_free(handle);
+}
 
-		journal_add(filesystem->journal, 0, text);
-	}
+static void on_opener(void *data, enum process_answer answer)
+{
+	struct release *release = data;
+	struct handle *handle = release->handle;
+	struct filesystem *filesystem = release->filesystem;
+
+	if (answer == PROCESS_KILLED)
+		draft_refuse(
+			handle->local->draft, handle->process, release->generation, EINTR, KILLED);
+	else
+		draft_save_rest(handle->local->draft, handle->process, release->generation);
+	close_handle(handle);
+	g_free(release);
+	filesystem_saves(filesystem, -1);
+}
+
+/*
+ * Takes over handle. What a mapping's stores left comes after the last FLUSH, and whoever made them
+ * may have been killed amid them, too.
+ */
+static void release_rest(struct filesystem *filesystem, struct handle *handle, uint64_t generation)
+{
+	struct release *release = g_new(struct release, 1);
+
+	*release = (struct release){filesystem, handle, generation};
+	filesystem_saves(filesystem, 1);
+	/* When the mount ends, nobody answers. */
+	if (handle->process != NULL && !filesystem->closing)
+		processes_ask_end(filesystem->processes, handle->process, on_opener, release);
+	else
+		on_opener(release, PROCESS_UNKNOWN);
+}
+
+static void tell_empty(struct filesystem *filesystem, const struct draft *draft)
+{
+	g_autofree char *path = place_path(&draft->place);
+	g_autofree char *text = g_strdup_printf(
+		"%s: left empty by its writer: nothing never replaces an object", path);
+
+	journal_add(filesystem->journal, 0, text);
 }
 
 void saving_release(struct filesystem *filesystem, uint64_t number)
 {
 	struct handle *handle = handle_of(number);
 	struct draft *draft = handle->local->draft;
+	uint64_t generation;
 
-	if (draft != NULL && handle->writes) {
-		save_rest(filesystem, handle);
-		draft_close(draft);
+	if (draft == NULL || !handle->writes || !draft_is_dirty(draft, &generation)) {
+		close_handle(handle);
+	} else if (local_length(handle->local) == 0) {
+		tell_empty(filesystem, draft);
+		close_handle(handle);
+	} else {
+		release_rest(filesystem, handle, generation);
 	}
-	handle_free(handle);
 }

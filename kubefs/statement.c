@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "client/escape.h"
+
 const char *const STATEMENT_NAMES[] = {"errors", "status", "version", NULL};
 
 static void append_collections(GString *text, struct cache *cache)
@@ -27,15 +29,9 @@ static void append_collections(GString *text, struct cache *cache)
 	}
 }
 
-static void append_context(GString *text, struct context *context)
+static void append_state(GString *text, gboolean away, gint64 since, const char *message)
 {
-	g_autofree char *message = NULL;
-	gint64 since;
-
-	g_string_append_printf(text, "- name: %s\n  server: %s\n  readOnly: %s\n  dryRun: %s\n",
-		context->name, cache_where(context->cache), context->read_only ? "true" : "false",
-		context->dry_run ? "true" : "false");
-	if (cache_is_away(context->cache, &since, &message)) {
+	if (away) {
 		g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(since);
 		g_autofree char *stamp = g_date_time_format(time, "%Y-%m-%dT%H:%M:%SZ");
 
@@ -44,17 +40,70 @@ static void append_context(GString *text, struct context *context)
 	} else {
 		g_string_append(text, "  state: connected\n");
 	}
+}
+
+static void append_context(GString *text, struct context *context)
+{
+	g_autofree char *message = NULL;
+	gboolean away;
+	gint64 since;
+
+	g_string_append_printf(text, "- name: %s\n  server: %s\n  readOnly: %s\n  dryRun: %s\n",
+		context->name, cache_where(context->cache), context->read_only ? "true" : "false",
+		context->dry_run ? "true" : "false");
+	away = cache_is_away(context->cache, &since, &message);
+	append_state(text, away, since, message);
 	append_collections(text, context->cache);
+}
+
+/* Directories of keys are many: as a whole. */
+static void append_directories(GString *text, struct keyspace *keyspace)
+{
+	g_autoptr(GPtrArray) directories = keyspace_directories(keyspace);
+	guint watched = 0;
+	size_t keys = 0;
+	size_t bytes = 0;
+
+	for (guint i = 0; i < directories->len; i++) {
+		struct key_directory_status status;
+
+		key_directory_describe(g_ptr_array_index(directories, i), &status);
+		watched += strcmp(status.state, "watching") == 0;
+		keys += status.keys;
+		bytes += status.bytes;
+	}
+	g_string_append_printf(text,
+		"  directories: %u\n  watchedDirectories: %u\n  keys: %zu\n  bytes: %zu\n",
+		directories->len, watched, keys, bytes);
+}
+
+static void append_etcd(GString *text, struct filesystem *filesystem)
+{
+	struct keyspace *keyspace = filesystem->keyspace;
+	g_autofree char *message = NULL;
+	size_t length;
+	const char *prefix = g_bytes_get_data(filesystem->keys, &length);
+	g_autofree char *escaped = escape_start(prefix != NULL ? prefix : "", length, 4096);
+	gint64 since;
+	gboolean away = keyspace_is_away(keyspace, &since, &message);
+
+	g_string_append_printf(text, "etcd:\n  server: %s\n  prefix: \"%s\"\n  readOnly: true\n",
+		keyspace_where(keyspace), escaped);
+	append_state(text, away, since, message);
+	append_directories(text, keyspace);
 }
 
 static GBytes *status_text(struct filesystem *filesystem)
 {
 	GString *text = g_string_new(NULL);
 
-	g_string_append_printf(text, "version: %s\nparkedRequests: %u\ncontexts:\n", KUBEFS_VERSION,
-		parking_count(filesystem->parking));
+	g_string_append_printf(text, "version: %s\nparkedRequests: %u\ncontexts:%s\n",
+		KUBEFS_VERSION, parking_count(filesystem->parking),
+		filesystem->contexts->len == 0 ? " []" : "");
 	for (guint i = 0; i < filesystem->contexts->len; i++)
 		append_context(text, g_ptr_array_index(filesystem->contexts, i));
+	if (filesystem->keyspace != NULL)
+		append_etcd(text, filesystem);
 	return g_string_free_to_bytes(text);
 }
 

@@ -44,6 +44,17 @@ gboolean views_place(const struct node_key *view, struct place *ret)
 	return make_place(view, view->snapshot->name, view->name, ret);
 }
 
+const char *views_subresource(const struct node_key *view)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(PLACES); i++) {
+		const struct place place = {.kind = PLACES[i].kind};
+
+		if (strcmp(PLACES[i].name, view->name) == 0)
+			return place_subresource(&place);
+	}
+	return NULL;
+}
+
 /* What the last dry run of the object showed, or NULL. */
 static struct snapshot *find_preview(
 	struct filesystem *filesystem, const struct node_key *key, const char *object)

@@ -15,6 +15,9 @@ gboolean views_name_place(const struct node_key *directory, const char *name, st
 /* The same for the key of a NODE_VIEW. */
 gboolean views_place(const struct node_key *view, struct place *ret);
 
+/* What the view of that key is saved to: "status", "scale", or NULL for one that is not saved. */
+const char *views_subresource(const struct node_key *view);
+
 /* Whether there is a preview of that object of a resource's directory. */
 gboolean views_have_preview(
 	struct filesystem *filesystem, const struct node_key *directory, const char *object);

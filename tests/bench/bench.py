@@ -26,7 +26,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "cluster")]
 
 from api import Api  # noqa: E402
 from cluster import Cluster, populate_pods  # noqa: E402
-from measure import judge, median, row, timed  # noqa: E402
+from measure import appears, judge, median, row, timed  # noqa: E402
 from saving import bench_save  # noqa: E402
 
 UPDATES = 200
@@ -147,7 +147,7 @@ def bench_update(api, mount, kubectl, kubeconfig):
     api("POST", "/api/v1/namespaces/default/configmaps",
                 {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bench"}, "data": {"number": "0"}})
     file = mount.point / "namespaces/default/configmaps/bench.yaml"
-    file.read_bytes()
+    appears(file)
     ours = [visible_after(api, path, lambda n: b'number: "%d"' % n in file.read_bytes(), n)
             for n in range(1, UPDATES)]
     watch = subprocess.Popen(
@@ -237,17 +237,15 @@ def main():
         row("what", "figure", "ratio", "to reach")
         bench_cold(kubefs, kubeconfig, kubectl, raw_list)
         bench_memory(kubefs, kubeconfig)
-        mount = Mount(kubefs, kubeconfig, "-o", "ro")
-        timed(*grep(pods_folder(mount)), ok=(1,))
-        shutil.copytree(pods_folder(mount), copy, dirs_exist_ok=True, symlinks=True)
-        bench_warm(mount, copy, "ro", 1.5)
-        bench_tree(mount, copy)
-        mount.close()
-        mount = Mount(kubefs, kubeconfig)
-        bench_warm(mount, copy, "rw", 5)
-        bench_update(cluster.api, mount, kubectl, kubeconfig)
-        bench_save(cluster.api, mount, kubectl, kubeconfig)
-        mount.close()
+        with contextlib.closing(Mount(kubefs, kubeconfig, "-o", "ro")) as mount:
+            timed(*grep(pods_folder(mount)), ok=(1,))
+            shutil.copytree(pods_folder(mount), copy, dirs_exist_ok=True, symlinks=True)
+            bench_warm(mount, copy, "ro", 1.5)
+            bench_tree(mount, copy)
+        with contextlib.closing(Mount(kubefs, kubeconfig)) as mount:
+            bench_warm(mount, copy, "rw", 5)
+            bench_update(cluster.api, mount, kubectl, kubeconfig)
+            bench_save(cluster.api, mount, kubectl, kubeconfig)
 
 
 if __name__ == "__main__":

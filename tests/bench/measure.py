@@ -29,3 +29,11 @@ def timed(*command, cwd=None, ok=(0,)):
 
 def median(*command, passes=PASSES, ok=(0,)):
     return statistics.median(timed(*command, ok=ok) for _ in range(passes))
+
+
+def appears(file):
+    """Waits until the watch has told of it."""
+    end = time.monotonic() + 10
+    while not file.exists():
+        if time.monotonic() > end:
+            sys.exit(f"{file} does not appear")

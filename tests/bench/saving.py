@@ -5,7 +5,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from measure import judge, row, timed
+from measure import appears, judge, row, timed
 
 SAVES = 50
 PATCHES = 10
@@ -29,6 +29,7 @@ def get_and_put(api, number):
 def bench_save(api, mount, kubectl, kubeconfig):
     api("POST", COLLECTION, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": NAME}, "data": {"number": "0"}})
     file = mount.point / "namespaces/default/configmaps" / f"{NAME}.yaml"
+    appears(file)
     text = file.read_text()
     ours = statistics.median(edit(file, n) for n in range(1, SAVES))
     stored = api("GET", f"{COLLECTION}/{NAME}")["data"]["number"]

@@ -7,7 +7,11 @@ of what it is built from, so that it is built again when a pin changes and
 never otherwise. Several runs may do this at once.
 
     build.py            build what is missing, print the folder of programs
-    build.py SET...     only these sets (kubernetes, etcd, kwok, oracle, protobuf)
+    build.py SET...     only these sets (kubernetes, etcd, kwok, oracle, protobuf,
+                        etcd35, etcd34)
+
+etcd34 is not built: it is Debian's package etcd-server, unpacked and not
+installed, so that no service of it ever runs.
 
 Environment:
     KUBEFS_CACHE          the cache folder, else $XDG_CACHE_HOME/kubefs, ~/.cache/kubefs
@@ -52,7 +56,12 @@ SETS = {
         "k8s.io/kubernetes/cmd/kube-scheduler": "kube-scheduler",
     },
     "kwok": {"sigs.k8s.io/kwok/cmd/kwok": "kwok"},
+    "etcd35": {"go.etcd.io/etcd/server/v3": "etcd-3.5"},
 }
+# Programs of Debian packages: the package, the file in it and the name it gets.
+DEBIAN = {"etcd34": ("etcd-server", "usr/bin/etcd", "etcd-3.4")}
+# What a control plane is made of; the other sets are for tests of etcd itself.
+CONTROL_PLANE = ("oracle", "etcd", "kubernetes", "kwok")
 ASSETS = {"kubernetes": ("kube-apiserver", "kubectl"), "etcd": ("etcd",)}
 KWOK_STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
 
@@ -260,6 +269,42 @@ def build_set(name, foreign):
             raise
 
 
+def download(package, folder):
+    """Fetch a Debian package's file; its lists are brought up to date when they do not know it."""
+    # As root apt-get would do this as another user, who may not write here.
+    argv = ["apt-get", "-o", "APT::Sandbox::User=root", "download", "-q", package]
+    try:
+        run(argv, cwd=folder)
+    except BuildError:
+        if os.geteuid() == 0:
+            run(["apt-get", "update", "-q"])
+        run(argv, cwd=folder)
+    return next(Path(folder).glob("*.deb"))
+
+
+def unpack_debian(name):
+    """Unpack a program of a Debian package, when it is not there."""
+    cache = cache_folder()
+    package, file, program = DEBIAN[name]
+    place = cache / f"{name}-debian"
+    if place.is_dir():
+        return
+    with locked(cache / f"{name}.lock", name):
+        if place.is_dir():
+            return
+        folder = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=cache))
+        try:
+            folder.chmod(0o755)
+            say(f"fetching Debian's {package} ...")
+            run(["dpkg-deb", "-x", download(package, folder), folder / "content"])
+            (folder / "content" / file).rename(folder / program)
+            shutil.rmtree(folder / "content")
+            folder.rename(place)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
 def assets():
     """The programs that KUBEBUILDER_ASSETS brings, by name."""
     folder = os.environ.get("KUBEBUILDER_ASSETS")
@@ -287,14 +332,17 @@ def link(source, target):
 def build(names=None):
     """Build what is missing; return the folder that holds all programs.
 
-    With names only these sets are built, and the folder holds theirs and those
-    that are in the cache already.
+    Without names these are what a control plane needs. The folder holds also
+    what else is in the cache already.
     """
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     foreign = assets()
-    for name in names or SETS:
-        build_set(name, foreign)
+    for name in names or CONTROL_PLANE:
+        if name in DEBIAN:
+            unpack_debian(name)
+        else:
+            build_set(name, foreign)
     wanted = {name: place_of(name, foreign)[0] for name in SETS}
 
     identity = hashlib.sha256(repr((sorted(wanted.items()), sorted(foreign.items()))).encode()).hexdigest()[:16]
@@ -303,6 +351,8 @@ def build(names=None):
         (place / "bin").mkdir(parents=True, exist_ok=True)
         programs = {program: wanted[name] / program for name in SETS if wanted[name].is_dir()
                     for program in SETS[name].values()} | foreign
+        programs |= {program: cache / f"{name}-debian" / program for name, (_, _, program) in DEBIAN.items()
+                     if (cache / f"{name}-debian").is_dir()}
         for program, file in programs.items():
             if not (place / "bin" / program).is_file():
                 link(file, place / "bin" / program)
@@ -313,11 +363,12 @@ def build(names=None):
 
 
 def main():
-    unknown = [name for name in sys.argv[1:] if name not in SETS]
+    names = sys.argv[1:] or [*SETS, *DEBIAN]
+    unknown = [name for name in names if name not in SETS and name not in DEBIAN]
     if unknown:
         sys.exit(__doc__)
     try:
-        print(build(sys.argv[1:]))
+        print(build(names))
     except BuildError as error:
         sys.exit(f"build.py: {error}")
 

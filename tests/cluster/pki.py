@@ -25,7 +25,7 @@ class Authority:
         (self.folder / f"{file}.key").chmod(0o600)
 
     def issue(self, file, common_name, organizations=(), names=(), usage="clientAuth"):
-        """Issue a certificate; returns the paths of it and of its key."""
+        """Issue a certificate; returns the paths of it and of its key. Without a name it has organizations alone."""
         extensions = [
             "basicConstraints=critical,CA:FALSE",
             "keyUsage=critical,digitalSignature,keyEncipherment",
@@ -33,7 +33,8 @@ class Authority:
         ]
         if names:
             extensions.append("subjectAltName=" + ",".join(names))
-        subject = [("O", organization) for organization in organizations] + [("CN", common_name)]
+        subject = [("O", organization) for organization in organizations]
+        subject += [("CN", common_name)] if common_name else []
         self._request(file, subject, extensions, ["-CA", str(self.certificate), "-CAkey", str(self.key)])
         return self.folder / f"{file}.crt", self.folder / f"{file}.key"
 

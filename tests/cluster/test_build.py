@@ -1,4 +1,4 @@
-"""What is built, and when; a stand-in takes the place of Go, so that nothing really is."""
+"""What is built, and when; stand-ins take the place of Go and of Debian, so that nothing really is."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from build import ASSETS, KWOK_STAGES, SETS  # noqa: E402
+from build import ASSETS, CONTROL_PLANE, DEBIAN, KWOK_STAGES, SETS  # noqa: E402
 
 # Answers what build.py asks of Go, notes each program that it is to build, and fails for one of them.
 STAND_IN = """#!/bin/sh
@@ -26,7 +26,19 @@ build)
 	;;
 esac
 """
-ALL = {program for packages in SETS.values() for program in packages.values()}
+# Fetches and unpacks Debian's packages.
+APT_GET = """#!/bin/sh
+echo apt-get >>"$STAND_IN/fetched"
+[ -z "$OFFLINE" ] || { echo "no such package" >&2; exit 1; }
+for package; do :; done
+: >"${package}_1_amd64.deb"
+"""
+DPKG_DEB = """#!/bin/sh
+mkdir -p "$3/usr/bin"
+printf '#!/bin/sh\\n' >"$3/usr/bin/etcd"
+"""
+COMPILED = {program for packages in SETS.values() for program in packages.values()}
+ALL = COMPILED | {program for _, _, program in DEBIAN.values()}
 SUPPLIED = {program for programs in ASSETS.values() for program in programs}
 
 
@@ -34,9 +46,11 @@ class Builder:
     def __init__(self, folder):
         self.folder = folder
         self.cache = folder / "cache"
-        go = folder / "go"
-        go.write_text(STAND_IN)
-        go.chmod(0o755)
+        bin = folder / "bin"
+        bin.mkdir()
+        for name, text in (("go", STAND_IN), ("apt-get", APT_GET), ("dpkg-deb", DPKG_DEB)):
+            (bin / name).write_text(text)
+            (bin / name).chmod(0o755)
         for stage in KWOK_STAGES:
             place = folder / "kwok/kustomize/stage" / stage
             place.mkdir(parents=True)
@@ -47,8 +61,9 @@ class Builder:
         (self.folder / "built").write_text("")
         variables = {key: value for key, value in os.environ.items() if key != "KUBEBUILDER_ASSETS"}
         done = subprocess.run([sys.executable, HERE / "build.py", *sets], capture_output=True, text=True, check=False,
-                              env={**variables, "KUBEFS_CACHE": str(self.cache), "KUBEFS_GO": str(self.folder / "go"),
-                                   "STAND_IN": str(self.folder), "FAILING": "", **environment})
+                              env={**variables, "KUBEFS_CACHE": str(self.cache), "KUBEFS_GO": str(self.folder / "bin/go"),
+                                   "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
+                                   "STAND_IN": str(self.folder), "FAILING": "", "OFFLINE": "", **environment})
         return done, sorted((self.folder / "built").read_text().split())
 
     def programs(self, done):
@@ -72,19 +87,20 @@ def builder(tmp_path):
 
 def test_all_is_built_once(builder):
     done, built = builder.run()
-    assert built == sorted(ALL)
+    assert built == sorted(COMPILED)
     assert set(builder.programs(done)) == ALL
     assert (builder.cache / "current/bin").resolve() == Path(done.stdout.strip())
     assert (builder.cache / "current/kwok-stages.yaml").read_text().count("kind: Stage") == len(KWOK_STAGES)
     again, built = builder.run()
     assert built == [] and again.stdout == done.stdout
+    assert (builder.folder / "fetched").read_text() == "apt-get\n"
 
 
 def test_what_is_supplied_is_used_and_not_built(builder):
     assert SUPPLIED == {"kube-apiserver", "etcd", "kubectl"}
     supplied = builder.supply()
     done, built = builder.run(KUBEBUILDER_ASSETS=str(supplied))
-    assert built == sorted(ALL - SUPPLIED)
+    assert built == sorted(COMPILED - SUPPLIED)
     programs = builder.programs(done)
     assert set(programs) == ALL
     assert {name for name, file in programs.items() if file.parent == supplied} == SUPPLIED
@@ -112,7 +128,20 @@ def test_supplies_that_lack_a_program_are_refused(builder, missing):
     assert f"{supplied} has no program {missing}" in done.stderr
 
 
-@pytest.mark.parametrize("failing", sorted(ALL))
+def test_a_control_plane_needs_no_other_etcd(builder):
+    done, built = builder.run(*CONTROL_PLANE)
+    assert built == sorted(program for name in CONTROL_PLANE for program in SETS[name].values())
+    assert set(builder.programs(done)) == set(built)
+
+
+def test_a_package_that_cannot_be_had_is_told(builder):
+    done, _ = builder.run("etcd34", OFFLINE="1")
+    assert done.returncode == 1 and done.stdout == ""
+    assert "no such package" in done.stderr
+    assert set(builder.programs(builder.run("etcd34")[0])) == {"etcd-3.4"}
+
+
+@pytest.mark.parametrize("failing", sorted(COMPILED))
 def test_a_failed_build_is_told_and_tried_again(builder, failing):
     done, _ = builder.run(FAILING=failing)
     assert done.returncode == 1 and done.stdout == ""

@@ -12,9 +12,7 @@
 enum reading_outcome {
 	READING_SAME,
 	READING_REFUSED, /* by both */
-	/* Only we refuse: mostly what stands behind the first document, which kubectl never reads.
-	 */
-	READING_STRICTER,
+	READING_STRICTER, /* only we refuse what stands behind the first document */
 	READING_KNOWN, /* where libyaml and goyaml are known to differ */
 	READING_WRONG,
 	READING_OUTCOMES,

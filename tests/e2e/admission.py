@@ -1,4 +1,4 @@
-"""An admission webhook of a test's own: it allows, refuses or says nothing.
+"""An admission webhook of a test's own: it allows, refuses or says nothing, of dry runs perhaps something else.
 
     with Webhook(cluster, namespace) as webhook:
         webhook.refuse(422, "not on a Friday")
@@ -19,13 +19,15 @@ class Webhook:
         self.cluster, self.namespace, self.seconds = cluster, namespace, seconds
         self.asked = threading.Event()
         self.go = threading.Event()
+        self.dry_runs = True
         self.allow()
 
     def allow(self):
         self.status, self.hangs = None, False
 
-    def refuse(self, code, message):
+    def refuse(self, code, message, dry_runs=True):
         self.status, self.hangs = {"code": code, "message": message, "status": "Failure"}, False
+        self.dry_runs = dry_runs
 
     def hang(self):
         """Say nothing until go is set."""
@@ -85,9 +87,10 @@ class Webhook:
                 webhook.asked.set()
                 if webhook.hangs:
                     webhook.go.wait(60)
-                answer = {"uid": review["request"]["uid"], "allowed": webhook.status is None}
-                if webhook.status:
-                    answer["status"] = webhook.status
+                status = webhook.status if webhook.dry_runs or not review["request"].get("dryRun") else None
+                answer = {"uid": review["request"]["uid"], "allowed": status is None}
+                if status:
+                    answer["status"] = status
                 body = json.dumps({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": answer}).encode()
                 with contextlib.suppress(OSError):
                     self.send_response(200)

@@ -13,7 +13,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "cluster"))
 sys.path.insert(0, str(HERE))
 from cluster import Cluster  # noqa: E402
-from editing import Desks  # noqa: E402
+from cutting_proxy import CuttingProxy  # noqa: E402
+from editing import Desk, Desks  # noqa: E402
 from mounting import Mount  # noqa: E402
 
 TIMEOUT = 180
@@ -61,6 +62,13 @@ def sample(cluster):
     """The same, with the objects of tests/cluster/sample."""
     cluster.apply_sample()
     return cluster
+
+
+@pytest.fixture(scope="session")
+def other_cluster():
+    """A second control plane, with an audit log, in the context "other". Tests kill its servers, and start them again."""
+    with Cluster(nodes=0, controllers=False, audit=True, context="other") as made:
+        yield made
 
 
 @pytest.fixture
@@ -122,3 +130,33 @@ def other_namespace(desk):
     desk.mount.wait_for((desk.mount.path / "namespaces" / name / "configmaps").is_dir, "the namespace")
     yield name
     desk.cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+# A desk whose server is reached by way of a proxy that breaks off.
+
+@pytest.fixture(scope="module")
+def proxy(cluster):
+    with CuttingProxy(cluster) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_proxy_desk(cluster, proxy):
+    with Desk(cluster, kubeconfig=proxy.kubeconfig) as made:
+        yield made
+
+
+@pytest.fixture
+def proxy_desk(proxy, shared_proxy_desk):
+    proxy.reset()
+    yield shared_proxy_desk
+    proxy.go.set()
+    proxy.reset()
+    shared_proxy_desk.close_left()
+    shared_proxy_desk.check_alive()
+
+
+@pytest.fixture
+def other_desk(other_cluster):
+    with Desk(other_cluster) as made:
+        yield made

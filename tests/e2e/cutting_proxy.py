@@ -60,12 +60,12 @@ class CuttingProxy:
         self.go.clear()
         self.held.clear()
 
-    def once(self, method, what):
-        """A rule for the first request with that method which is no dry run."""
+    def once(self, method, what, dry_run=False):
+        """A rule for the first request with that method which is no dry run, or is one."""
         left = [what]
 
         def rule(request):
-            if request.method == method and "dryRun" not in request.query and left:
+            if request.method == method and ("dryRun" in request.query) == dry_run and left:
                 return left.pop()
             return None
         return rule

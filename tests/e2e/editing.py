@@ -9,6 +9,7 @@ A desk is outside /tmp, where vim makes no backups.
 """
 
 import contextlib
+import errno
 import itertools
 import json
 import os
@@ -25,6 +26,8 @@ from build import cache_folder
 from mounting import Mount, is_mounted
 
 AGENT = "kubefs/"
+# What a change may end with when it is not known, or not at once, what became of it.
+UNKNOWN = (errno.EIO, errno.ETIMEDOUT, errno.EAGAIN, errno.ECONNREFUSED, errno.EHOSTUNREACH)
 WRITES = ("create", "update", "patch", "delete", "deletecollection")
 MERGE_PATCH = "application/merge-patch+json"
 
@@ -203,6 +206,7 @@ class Item:
         for reason in reasons:
             assert reason in comments(kept)
             assert reason in self.desk.mount.errors()
+            assert reason in self.desk.mount.log_text()
         assert self.rejected.name in os.listdir(self.rejected.parent)
 
 
@@ -371,6 +375,15 @@ def failure_of(function, *arguments):
     except OSError as error:
         return error.errno
     raise AssertionError(f"{function.__name__} succeeded")
+
+
+def outcome_of(function, *arguments):
+    """0 or the errno."""
+    try:
+        function(*arguments)
+    except OSError as error:
+        return error.errno
+    return 0
 
 
 WRITER = """

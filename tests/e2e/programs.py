@@ -91,25 +91,37 @@ def vi(program, *settings):
 def nano(file, edit, home):
     with Terminal(["nano", "--ignorercfiles", file.name], home, cwd=file.parent) as terminal:
         terminal.wait_for(on_a_line(edit.old))
-        terminal.press("C-\\")
-        terminal.wait_for(r"Search \(to replace\)")
-        terminal.say(edit.old)
-        terminal.wait_for("Replace with")
-        terminal.say(edit.new)
-        terminal.wait_for("Replace this instance")
-        terminal.type("a")
-        terminal.wait_for(r"Replaced \d+ occurrence")
+        nano_replace(terminal, edit)
         edit.meanwhile()
-        terminal.press("C-o")
-        terminal.wait_for("File Name to Write")
-        terminal.press("Enter")
-        said = verdict(terminal, r"\[ Wrote \d+ lines", r"\[ Error ", {"changed.*ontinue saving|modified since": ["y"]})
-        terminal.press("C-x")
-        if said.failed:
-            terminal.wait_for("Save modified buffer")
-            terminal.type("n")
-        terminal.wait_end()
+        said = nano_write(terminal)
+        nano_leave(terminal, said)
     return said
+
+
+def nano_replace(terminal, edit):
+    terminal.press("C-\\")
+    terminal.wait_for(r"Search \(to replace\)")
+    terminal.say(edit.old)
+    terminal.wait_for("Replace with")
+    terminal.say(edit.new)
+    terminal.wait_for("Replace this instance")
+    terminal.type("a")
+    terminal.wait_for(r"Replaced \d+ occurrence")
+
+
+def nano_write(terminal):
+    terminal.press("C-o")
+    terminal.wait_for("File Name to Write")
+    terminal.press("Enter")
+    return verdict(terminal, r"\[ Wrote \d+ lines", r"\[ Error ", {"changed.*ontinue saving|modified since": ["y"]})
+
+
+def nano_leave(terminal, said):
+    terminal.press("C-x")
+    if said.failed:
+        terminal.wait_for("Save modified buffer")
+        terminal.type("n")
+    terminal.wait_end()
 
 
 def emacs(*settings):
@@ -117,25 +129,38 @@ def emacs(*settings):
         argv = ["emacs", "-nw", "-Q", *(word for setting in settings for word in ("--eval", setting)), file.name]
         with Terminal(argv, home, cwd=file.parent) as terminal:
             terminal.wait_for(on_a_line(edit.old))
-            terminal.press("M-x")
-            terminal.say("replace-string")
-            terminal.wait_for("Replace string")
-            terminal.say(edit.old)
-            terminal.wait_for("Replace string .* with")
-            terminal.say(edit.new)
-            terminal.wait_for(on_a_line(edit.new))
+            emacs_replace(terminal, edit)
             edit.meanwhile()
-            terminal.press("C-x", "C-s")
-            said = verdict(
-                terminal, r"(?m)^Wrote ",
-                r"(?m)^(Writing to|Opening output|Renaming|Copying|File error|Unlocking|Cannot|Write error|basic-save)",
-                {r"[Ss]ave anyway\? \(yes or no\) *$": ["y", "e", "s", "Enter"]})
-            terminal.press("M-:")
-            terminal.wait_for("(?m)^Eval:")
-            terminal.say("(kill-emacs)")
-            terminal.wait_end()
+            said = emacs_write(terminal)
+            emacs_leave(terminal)
         return said
     return save
+
+
+def emacs_replace(terminal, edit):
+    terminal.press("M-<")
+    terminal.press("M-x")
+    terminal.say("replace-string")
+    terminal.wait_for("Replace string")
+    terminal.say(edit.old)
+    terminal.wait_for("Replace string .* with")
+    terminal.say(edit.new)
+    terminal.wait_for(on_a_line(edit.new))
+
+
+def emacs_write(terminal):
+    terminal.press("C-x", "C-s")
+    return verdict(
+        terminal, r"(?m)^Wrote ",
+        r"(?m)^(Writing to|Opening output|Renaming|Copying|File error|Unlocking|Cannot|Write error|basic-save)",
+        {r"[Ss]ave anyway\? \(yes or no\) *$": ["y", "e", "s", "Enter"]})
+
+
+def emacs_leave(terminal):
+    terminal.press("M-:")
+    terminal.wait_for("(?m)^Eval:")
+    terminal.say("(kill-emacs)")
+    terminal.wait_end()
 
 
 def joe(file, edit, home):
@@ -239,14 +264,19 @@ def ed(file, edit, home):
 # Commands that put a whole text in the file's place
 
 def whole(put):
-    """put(file, text, folder) -> Said; folder is a place on another file system."""
-    def save(file, edit, home):
-        text = edit.apply(file.read_text())
-        edit.meanwhile()
+    """put(file, text, folder) -> Said; folder is a place on another file system. save.write(file, text, home) needs no file."""
+    def write(file, text, home):
         folder = home / "work"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         return put(file, text, folder)
+
+    def save(file, edit, home):
+        text = edit.apply(file.read_text())
+        edit.meanwhile()
+        return write(file, text, home)
+
+    save.write = write
     return save
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from editing import (
     changed, code_of, comments, create, failure_of, finish, in_other, is_dry_run, made, manifest, new_file,
-    save, save_in_other, start_other, without_comments, write_all)
+    open_to_write, save, save_in_other, start_other, without_comments, write_all)
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 AT_FDCWD = -100
@@ -359,6 +359,23 @@ def test_rmdir_namespaces(cluster, mount):
         "GET", f"/api/v1/namespaces/{name}")["metadata"], "it is being deleted")
 
 
+def test_rmdir_namespaces_lets_rm_delete_objects(cluster, mount, other_namespace):
+    """One by one; what stands for a resource is no object, and so the namespace is left."""
+    cluster.kubectl("create", "configmap", "one", "-n", other_namespace)
+    mounted = mount("-o", "rmdir_namespaces")
+    file = mounted.file("configmaps", "one", other_namespace)
+    folder = file.parent.parent
+    uid = cluster.api("GET", f"/api/v1/namespaces/{other_namespace}")["metadata"]["uid"]
+    mounted.wait_for(file.exists, "it is there")
+    done = subprocess.run(["rm", "-r", folder], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 1
+    assert f"cannot remove '{file.parent}': Operation not permitted" in done.stderr
+    assert f"'{folder}'" not in done.stderr
+    cluster.wait_for(lambda: not cluster.exists(f"/api/v1/namespaces/{other_namespace}/configmaps/one"), "it is deleted")
+    left = cluster.api("GET", f"/api/v1/namespaces/{other_namespace}")
+    assert left["metadata"]["uid"] == uid and left["status"]["phase"] == "Active"
+
+
 @pytest.mark.sanitize
 def test_mv(desk, item, other_namespace):
     for target in (new_file(desk), new_file(desk, namespace=other_namespace)):
@@ -431,6 +448,38 @@ def test_backup_by_rename(item):
     assert item.sent() == [("update", 422)]
     item.check_refused(text)
     item.rejected.unlink()
+
+
+@pytest.mark.sanitize
+def test_backup_of_what_others_deleted_is_not_renamed_back(desk, item):
+    """Who made it only puts back what was there; another program means it."""
+    before = item.text()
+    backup = item.file.with_name(f"{item.file.name}~")
+    os.rename(item.file, backup)
+    desk.cluster.kubectl("delete", "configmap", item.name, "-n", desk.namespace)
+    desk.mount.wait_for(lambda: not item.file.exists(), "it is gone")
+    assert failure_of(os.rename, backup, item.file) == errno.EBUSY
+    assert "deleted by somebody else" in comments(item.rejected_text())
+    assert without_comments(item.rejected_text()) == backup.read_text() == before
+    assert not item.exists() and item.sent() == []
+    subprocess.run(["mv", backup, item.file], check=True)
+    assert item.exists() and not backup.exists()
+
+
+@pytest.mark.sanitize
+def test_unlinked_beside_a_backup(item):
+    """What its maker was writing there is given up, and nothing else."""
+    backup = item.file.with_name(f"{item.file.name}~")
+    text = changed(item)
+    os.rename(item.file, backup)
+    descriptor = open_to_write(item.file)
+    write_all(descriptor, text)
+    os.unlink(item.file)
+    os.close(descriptor)
+    os.rename(backup, item.file)
+    time.sleep(0.5)  # longer than the delay of a deletion
+    assert item.sent() == [] and item.exists() and not os.path.lexists(item.rejected)
+    assert item.text() == item.kubectl_text()
 
 
 @pytest.mark.sanitize

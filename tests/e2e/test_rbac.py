@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import pathlib
 import shutil
 import stat
@@ -156,6 +157,23 @@ def test_modes_follow_the_rules(cluster, mount, filled, user):
     for path, verb, wanted in (("secrets/hidden.yaml", "-w", 0), ("configmaps/one.yaml", "-x", 1), ("services", "-x", 0)):
         done = subprocess.run(["test", verb, path], cwd=writable.path / "namespaces" / filled, check=False, timeout=30)
         assert done.returncode == wanted, path
+
+
+def test_modes_of_views_follow_rights_of_their_own(cluster, mount, filled, user):
+    """Who may scale may not update."""
+    cluster.kubectl("create", "deployment", "web", "-n", filled, "--image=web", "--replicas=0")
+    mounted = mount(kubeconfig=user(
+        rules("readers", filled, filled, rule("deployments, deployments/scale, deployments/status", READING)),
+        rules("writers", filled, filled, rule("deployments/scale", "update"))))
+    file = mounted.file("deployments.apps", "web", filled)
+    views = file.with_name("web@")
+    mounted.wait_for(lambda: permissions(file) == 0o444, "the rules")
+    assert permissions(views / "status.yaml") == 0o444
+    assert permissions(views / "scale") == 0o644
+    assert not os.access(views / "status.yaml", os.W_OK)
+    changed = re.sub(r"(?m)^  observedGeneration: .*$", "  observedGeneration: 7", file.read_text())
+    assert failure_of(save, views / "status.yaml", changed) == errno.EACCES
+    save(views / "scale", "1\n")
 
 
 # Mounts as nobody, asks access(2) as nobody, and waits for the end.

@@ -17,23 +17,12 @@ import time
 import pytest
 
 from admission import Webhook
-from cluster import Cluster
 from cutting_proxy import CuttingProxy
-from editing import (Desk, changed, comments, failure_of, finish, in_other, open_to_write, save, save_in_other, start_other,
-                     without_comments, write_all)
+from editing import (UNKNOWN, changed, comments, failure_of, finish, in_other, open_to_write, outcome_of, save,
+                     save_in_other, start_other, without_comments, write_all)
 
 WRITERS = 50
 BOUND = 75  # seconds: a request of the kernel is answered within 60
-UNKNOWN = (errno.EIO, errno.ETIMEDOUT, errno.EAGAIN, errno.ECONNREFUSED, errno.EHOSTUNREACH)
-
-
-def outcome_of(function, *arguments):
-    """0 or the errno."""
-    try:
-        function(*arguments)
-    except OSError as error:
-        return error.errno
-    return 0
 
 
 # Many writers
@@ -228,28 +217,6 @@ save(arguments[0], arguments[1])
 
 # The connection at each point of a save
 
-@pytest.fixture(scope="module")
-def proxy(cluster):
-    with CuttingProxy(cluster) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def shared_proxy_desk(cluster, proxy):
-    with Desk(cluster, kubeconfig=proxy.kubeconfig) as made:
-        yield made
-
-
-@pytest.fixture
-def proxy_desk(proxy, shared_proxy_desk):
-    proxy.reset()
-    yield shared_proxy_desk
-    proxy.go.set()
-    proxy.reset()
-    shared_proxy_desk.close_left()
-    shared_proxy_desk.check_alive()
-
-
 def check_outcome(item, code, text, new):
     """The truth was told, and what it is."""
     writes = item.stored_writes()
@@ -410,54 +377,41 @@ def test_killed_daemon_amid_a_save(cluster, desk, mount, point):
 
 # The server
 
-@pytest.fixture(scope="module")
-def fragile():
-    """A control plane of this file's own: it is broken on purpose."""
-    with Cluster(nodes=0, controllers=False, audit=True) as made:
-        yield made
-
-
-@pytest.fixture
-def fragile_desk(fragile):
-    with Desk(fragile) as made:
-        yield made
-
-
 @pytest.mark.bounded(240)
-def test_killed_server(fragile, fragile_desk):
+def test_killed_server(other_cluster, other_desk):
     """kill -9 before the save, and while it is under way; afterwards the same text can be saved."""
-    item = fragile_desk.config_map(key="one")
+    item = other_desk.config_map(key="one")
     text = changed(item)
     descriptor = open_to_write(item.file)
     write_all(descriptor, text)
-    fragile.kill_apiserver()
+    other_cluster.kill_apiserver()
     began = time.monotonic()
     code = outcome_of(os.close, descriptor)
     assert time.monotonic() - began < BOUND
     assert code in UNKNOWN, os.strerror(code)
     assert without_comments(item.rejected_text()) == text
     assert "key: one" in item.text()
-    fragile.start_apiserver()
-    fragile_desk.mount.wait_for(lambda: not fragile_desk.mount.is_away(), "the server is back", 60)
-    fragile.api.local.__dict__.clear()
+    other_cluster.start_apiserver()
+    other_desk.mount.wait_for(lambda: not other_desk.mount.is_away(), "the server is back", 60)
+    other_cluster.api.local.__dict__.clear()
     assert item.stored() == item.made
     os.rename(item.rejected, item.file)
     assert item.stored()["data"] == {"key": "two"} and not item.rejected.exists()
 
-    item = fragile_desk.config_map(key="one")
+    item = other_desk.config_map(key="one")
     text = changed(item)
-    with Webhook(fragile, fragile_desk.namespace, seconds=30) as webhook:
+    with Webhook(other_cluster, other_desk.namespace, seconds=30) as webhook:
         webhook.hang()
         with concurrent.futures.ThreadPoolExecutor() as pool:
             saving = pool.submit(outcome_of, save, item.file, text)
             assert webhook.asked.wait(30)
-            fragile.kill_apiserver()
+            other_cluster.kill_apiserver()
             webhook.allow()
             webhook.go.set()
-            fragile.start_apiserver()
+            other_cluster.start_apiserver()
             code = saving.result(BOUND)
-        fragile.api.local.__dict__.clear()
-        fragile_desk.mount.wait_for(lambda: not fragile_desk.mount.is_away(), "the server is back", 60)
+        other_cluster.api.local.__dict__.clear()
+        other_desk.mount.wait_for(lambda: not other_desk.mount.is_away(), "the server is back", 60)
         check_outcome(item, code, text, "two")
 
 

@@ -153,6 +153,32 @@ def test_stores_through_a_mapping(item, new):
 
 
 @pytest.mark.sanitize
+@pytest.mark.parametrize("collected", [False, True])
+def test_killed_amid_stores_through_a_mapping(item, collected):
+    """They arrive when the process ends; whether its parent has collected it by then is as it comes."""
+    text = changed(item)
+    code = """
+import mmap
+descriptor = os.open(arguments[0], os.O_RDWR)
+os.ftruncate(descriptor, len(arguments[1]))
+mapped = mmap.mmap(descriptor, len(arguments[1]))
+os.close(descriptor)
+mapped[:] = arguments[1].encode()
+print("stored", flush=True)
+os.read(0, 1)
+"""
+    process = start_other(code, item.file, text)
+    assert process.stdout.readline() == "stored\n"
+    process.kill()
+    if collected:
+        process.wait()
+    item.desk.mount.wait_for(item.rejected.exists, "the text is refused")
+    process.communicate()
+    item.check_refused(text, "its writer was killed")
+    item.rejected.unlink()
+
+
+@pytest.mark.sanitize
 def test_closed_by_exec(item):
     """Its /proc hangs for who waits for it in that close: ps must not, nor anything else."""
     text = changed(item)

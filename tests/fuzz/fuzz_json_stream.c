@@ -1,5 +1,5 @@
 /*
- * Feeds the input to both modes of client/json_stream.h, whole and in pieces whose sizes the first
+ * Feeds the input to all modes of client/json_stream.h, whole and in pieces whose sizes the first
  * byte gives: both ways must agree, and every object handed out must be one by the member walk's
  * measure or be refused by it.
  */

@@ -35,7 +35,7 @@ FUZZ_SECONDS = 20
 DOCUMENTS = 100000
 OBJECTS = 1000
 # The codec has one thread: ThreadSanitizer would only make its tests slow.
-ONE_THREAD = ("document", "json_", "yaml_", "merge", "number", "api_discovery", "schema", "escape")
+ONE_THREAD = ("document", "etcd_decode", "etcd_url", "json_", "yaml_", "merge", "number", "api_discovery", "schema", "escape")
 
 STAGES = {
     "unit": "the unit tests",

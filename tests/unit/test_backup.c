@@ -72,6 +72,24 @@ START_TEST (the_last_one_counts) {
 }
 END_TEST
 
+START_TEST (each_of_them_is_one) {
+	struct fixture fixture;
+	struct place place;
+
+	setup(&fixture);
+	place = place_fixture_map(&fixture.base, "a");
+	move(&fixture, fixture.base.self, "a", "first");
+	move(&fixture, fixture.base.self, "a", "second");
+	ck_assert(backups_is_one(fixture.backups, fixture.base.self, &place, "d", "first"));
+	ck_assert(backups_is_one(fixture.backups, fixture.base.self, &place, "d", "second"));
+	ck_assert(!backups_is_one(fixture.backups, fixture.base.self, &place, "d", "third"));
+	ck_assert(!backups_is_one(fixture.backups, fixture.base.self, &place, "e", "first"));
+	ck_assert(!backups_is_one(fixture.backups, fixture.base.process, &place, "d", "first"));
+	ck_assert(!backups_is_one(fixture.backups, NULL, &place, "d", "first"));
+	finish(&fixture);
+}
+END_TEST
+
 START_TEST (the_oldest_is_forgotten_first) {
 	struct fixture fixture;
 
@@ -90,6 +108,7 @@ static void add(TCase *tcase)
 {
 	tcase_add_test(tcase, a_backup_is_one_processs);
 	tcase_add_test(tcase, the_last_one_counts);
+	tcase_add_test(tcase, each_of_them_is_one);
 	tcase_add_test(tcase, the_oldest_is_forgotten_first);
 }
 

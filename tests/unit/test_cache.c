@@ -826,26 +826,27 @@ START_TEST (permissions_are_asked_for_once) {
 	catalog = discover(&fixture);
 	pods = find(catalog, "pods");
 	for (int i = 0; i < 10; i++)
-		ck_assert(cache_may(fixture.cache, pods, "default", "update"));
+		ck_assert(cache_may(fixture.cache, pods, NULL, "default", "update"));
 	call = fake_take(fixture.fake, FAKE_RULES);
 	ck_assert_str_eq(call->namespace, "default");
 	fake_done_item(call, READ_ONLY);
 	lines_expect(fixture.lines, "permissions \"default\"");
-	ck_assert(!cache_may(fixture.cache, pods, "default", "update"));
-	ck_assert(cache_may(fixture.cache, pods, "default", "get"));
+	ck_assert(!cache_may(fixture.cache, pods, NULL, "default", "update"));
+	ck_assert(!cache_may(fixture.cache, pods, "status", "default", "update"));
+	ck_assert(cache_may(fixture.cache, pods, NULL, "default", "get"));
 	ck_assert_uint_eq(fake_count(fixture.fake, FAKE_RULES), 1);
 	/* Of the cluster: any namespace tells. */
-	ck_assert(cache_may(fixture.cache, pods, "", "update"));
+	ck_assert(cache_may(fixture.cache, pods, NULL, "", "update"));
 	call = fake_take(fixture.fake, FAKE_RULES);
 	ck_assert_str_eq(call->namespace, "default");
 	strand = strand_ref(call->strand);
 	fake_fail(call, EACCES, 403);
-	ck_assert(cache_may(fixture.cache, pods, "other", "update"));
+	ck_assert(cache_may(fixture.cache, pods, NULL, "other", "update"));
 	fake_done_item(fake_take(fixture.fake, FAKE_RULES), "{\"nonsense\":1}");
 	fixture_drain(strand);
 	strand_unref(strand);
-	ck_assert(cache_may(fixture.cache, pods, "", "update"));
-	ck_assert(cache_may(fixture.cache, pods, "other", "update"));
+	ck_assert(cache_may(fixture.cache, pods, NULL, "", "update"));
+	ck_assert(cache_may(fixture.cache, pods, NULL, "other", "update"));
 	lines_expect_none(fixture.lines);
 	catalog_unref(catalog);
 	finish(&fixture);
@@ -1004,7 +1005,8 @@ static void reach(struct fixture *fixture, enum stop_phase phase)
 	}
 	catalog = discover(fixture);
 	if (phase == STOP_ASKING) {
-		ck_assert(cache_may(fixture->cache, find(catalog, "pods"), "default", "update"));
+		ck_assert(cache_may(
+			fixture->cache, find(catalog, "pods"), NULL, "default", "update"));
 		fake_drop(fake_take(fixture->fake, FAKE_RULES));
 	}
 	if (phase == STOP_WATCHING || phase == STOP_AWAY || phase == STOP_RETIRED)
@@ -1042,7 +1044,7 @@ START_TEST (stops_in_each_phase) {
 		ck_assert_int_eq(
 			look(&fixture, find(catalog, "pods"), "default", NULL, &collection),
 			-ESHUTDOWN);
-		ck_assert(cache_may(fixture.cache, find(catalog, "pods"), "new", "update"));
+		ck_assert(cache_may(fixture.cache, find(catalog, "pods"), NULL, "new", "update"));
 		catalog_unref(catalog);
 	} else if (_i == STOP_DISCOVERING) {
 		ck_assert_int_eq(
@@ -1185,7 +1187,7 @@ static void *storm_look(void *data)
 			snapshot_unref(collection_find(collection, "default", "web"));
 			collection_unref(collection);
 		}
-		cache_may(cache, resource, "default", "update");
+		cache_may(cache, resource, NULL, "default", "update");
 		cache_changed(cache, resource, "default");
 		catalog_unref(catalog);
 		g_ptr_array_unref(cache_collections(cache));

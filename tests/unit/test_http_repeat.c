@@ -604,6 +604,62 @@ START_TEST (moves_on_from_a_server_that_stays_silent) {
 }
 END_TEST
 
+START_TEST (a_server_that_is_no_good_is_avoided) {
+	struct scripted_server *other = scripted_server_create();
+	const char *first = scripted_server_url(fixture.server);
+	const char *second = scripted_server_url(other);
+	struct call call;
+
+	g_ptr_array_add(fixture.connection->servers, g_strdup(second));
+	fixture_connect(&fixture);
+	/* One that is not in use is left alone. */
+	http_client_avoid(fixture.client, second);
+	ck_assert_str_eq(http_client_server(fixture.client), first);
+	http_client_avoid(fixture.client, first);
+	ck_assert_str_eq(http_client_server(fixture.client), second);
+	scripted_server_respond(other, "200 OK", "", "second");
+	call_get(&call, &fixture, "/");
+	ck_assert_str_eq(call.body->str, "second");
+	call_finish(&call);
+	http_client_avoid(fixture.client, second);
+	ck_assert_str_eq(http_client_server(fixture.client), first);
+	http_client_destroy(g_steal_pointer(&fixture.client));
+	scripted_server_destroy(other);
+}
+END_TEST
+
+START_TEST (a_named_server_is_the_only_one) {
+	g_autofree char *closed = closed_url();
+	const char *const headers[] = {"X-One: 1", "Authorization: secret", NULL};
+	struct http_request request = {
+		.method = "GET",
+		.path = "/",
+		.server = closed,
+		.headers = headers,
+		.repeat = HTTP_REPEAT_ALWAYS,
+	};
+	struct call call;
+
+	g_ptr_array_add(fixture.connection->servers, g_strdup(closed));
+	fixture_connect(&fixture);
+	call_init(&call, &fixture);
+	call_start(&call, &fixture, &request);
+	call_wait(&call);
+	ck_assert_int_eq(call.errnum, ECONNREFUSED);
+	call_finish(&call);
+	/* Nor has it become the one in use. */
+	ck_assert_str_eq(http_client_server(fixture.client), scripted_server_url(fixture.server));
+	scripted_server_respond(fixture.server, "200 OK", "", "x");
+	request.server = scripted_server_url(fixture.server);
+	call_init(&call, &fixture);
+	call_start(&call, &fixture, &request);
+	call_wait(&call);
+	ck_assert_int_eq(call.errnum, 0);
+	call_finish(&call);
+	assert_sent(0, "\r\nX-One: 1\r\nAuthorization: secret\r\n");
+}
+END_TEST
+
 START_TEST (no_server_answers) {
 	struct call call;
 
@@ -651,6 +707,8 @@ static void add_tests(TCase *all)
 	tcase_add_test(all, moves_on_to_a_server_that_answers_and_stays);
 	tcase_add_test(all, moves_on_from_a_server_that_stays_silent);
 	tcase_add_test(all, no_server_answers);
+	tcase_add_test(all, a_server_that_is_no_good_is_avoided);
+	tcase_add_test(all, a_named_server_is_the_only_one);
 }
 
 int main(void)

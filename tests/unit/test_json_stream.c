@@ -117,6 +117,21 @@ START_TEST (list_without_items) {
 }
 END_TEST
 
+START_TEST (ranges_are_cut_as_lists_are) {
+	expect_notes(JSON_STREAM_RANGE,
+		"{\"header\":{\"revision\":\"7\"},\"items\":[{}],\"kvs\":[{\"key\":\"YQ==\"},{}],"
+		"\"more\":true,\"count\":\"9\",\"kind\":1}",
+		"header={\"revision\":\"7\"}\n={\"key\":\"YQ==\"}\n={}\nmore=true\ncount=\"9\"\n");
+	expect_notes(JSON_STREAM_RANGE, "{}", "");
+	expect_notes(JSON_STREAM_RANGE, "{\"kvs\":null}", "");
+	expect_garbage(JSON_STREAM_RANGE, "{\"kvs\":nope}",
+		"byte 11: \"kvs\" is neither an array nor null");
+	expect_garbage(JSON_STREAM_RANGE, "{\"kvs\":[{},1",
+		"byte 11 (kvs[1]): expected an object, found '1'");
+	expect_garbage(JSON_STREAM_RANGE, "{\"kvs\":[],\"kvs\":[]}", "byte 15: \"kvs\" twice");
+}
+END_TEST
+
 START_TEST (list_garbage) {
 	expect_garbage(JSON_STREAM_LIST, "", "ends after 0 bytes in the middle of the list");
 	expect_garbage(JSON_STREAM_LIST, "<html>", "byte 0 (the list): expected '{', found '<'");
@@ -354,6 +369,35 @@ START_TEST (text_garbage) {
 }
 END_TEST
 
+/* The elements with blanks between, and how walking over them ends. */
+static int walk_elements(const char *text, GString *notes)
+{
+	g_autofree char *copy = g_memdup2(text, strlen(text));
+	struct json_elements elements;
+	struct json_text value;
+	int r = json_elements_init(
+		&elements, (struct json_text){copy != NULL ? copy : "", strlen(text)});
+
+	g_string_truncate(notes, 0);
+	while (r >= 0 && (r = json_elements_next(&elements, &value)) > 0)
+		g_string_append_printf(notes, "%.*s ", (int)value.length, value.text);
+	return r;
+}
+
+START_TEST (text_elements) {
+	static const char *const broken[] = {
+		"", "{}", "[", "[,]", "[1", "[1,", "[1,]", "[1 2]", "[\"", "[{]", "[[1]"};
+	g_autoptr(GString) notes = g_string_new(NULL);
+
+	ck_assert_int_eq(walk_elements(" [ 1 ,{\"a\":[]} , [2] ,\"],\",null ] ", notes), 0);
+	ck_assert_str_eq(notes->str, "1 {\"a\":[]} [2] \"],\" null ");
+	ck_assert_int_eq(walk_elements("[]", notes), 0);
+	ck_assert_str_eq(notes->str, "");
+	for (size_t i = 0; i < G_N_ELEMENTS(broken); i++)
+		ck_assert_msg(walk_elements(broken[i], notes) == -EPROTO, "%s", broken[i]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("json_stream");
@@ -365,6 +409,7 @@ int main(void)
 	tcase_add_test(tests, list_items_are_cut);
 	tcase_add_test(tests, list_members_in_any_order);
 	tcase_add_test(tests, list_without_items);
+	tcase_add_test(tests, ranges_are_cut_as_lists_are);
 	tcase_add_test(tests, list_garbage);
 	tcase_add_test(tests, list_that_ends_early);
 	tcase_add_test(tests, frames_follow_one_another);
@@ -373,6 +418,7 @@ int main(void)
 	tcase_add_test(tests, scan_agrees_with_the_slow_one);
 	tcase_add_test(tests, text_members);
 	tcase_add_test(tests, text_garbage);
+	tcase_add_test(tests, text_elements);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

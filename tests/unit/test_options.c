@@ -361,6 +361,53 @@ START_TEST (takes_safety_switches) {
 }
 END_TEST
 
+START_TEST (takes_an_etcd) {
+	struct options options;
+
+	must_parse("etcd://10.0.0.1:2379,10.0.0.2/registry " MOUNTPOINT, &options);
+	ck_assert_str_eq(options.etcd.url, "etcd://10.0.0.1:2379,10.0.0.2/registry");
+	ck_assert_str_eq(options.source, options.etcd.url);
+	ck_assert_ptr_null(options.contexts[0]);
+	options_finish(&options);
+	must_parse("--endpoints a:1,b:2 --cacert=ca --cert c --key k prod " MOUNTPOINT, &options);
+	ck_assert_ptr_null(options.etcd.url);
+	ck_assert_str_eq(options.etcd.endpoints, "a:1,b:2");
+	ck_assert_str_eq(options.etcd.cacert, "ca");
+	ck_assert_str_eq(options.etcd.cert, "c");
+	ck_assert_str_eq(options.etcd.key, "k");
+	ck_assert_str_eq(options.contexts[0], "prod");
+	options_finish(&options);
+	/* A password would be there for everybody to read. */
+	must_fail("--user me:secret etcd://a " MOUNTPOINT, "--password-file");
+	must_fail("--user me etcd://a " MOUNTPOINT, "password");
+	must_fail("--password-file /nonexistent etcd://a " MOUNTPOINT, "/nonexistent");
+	/* The user of an etcd that is not asked for. */
+	must_parse("--user me " MOUNTPOINT, &options);
+	options_finish(&options);
+}
+END_TEST
+
+START_TEST (takes_an_etcd_from_the_environment) {
+	struct options options;
+
+	g_setenv("ETCDCTL_ENDPOINTS", "a:1", TRUE);
+	g_setenv("ETCDCTL_USER", "me:secret", TRUE);
+	must_parse(MOUNTPOINT, &options);
+	ck_assert_str_eq(options.etcd.endpoints, "a:1");
+	ck_assert_str_eq(options.etcd.user, "me");
+	ck_assert_str_eq(options.etcd.password, "secret");
+	options_finish(&options);
+	must_parse("--endpoints b:1 " MOUNTPOINT, &options);
+	ck_assert_str_eq(options.etcd.endpoints, "b:1");
+	options_finish(&options);
+	must_parse("etcd://c " MOUNTPOINT, &options);
+	ck_assert_ptr_null(options.etcd.endpoints);
+	options_finish(&options);
+	g_unsetenv("ETCDCTL_ENDPOINTS");
+	g_unsetenv("ETCDCTL_USER");
+}
+END_TEST
+
 static void add(TCase *tcase)
 {
 	tcase_add_test(tcase, has_defaults);
@@ -376,6 +423,8 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, takes_mount_options);
 	tcase_add_test(tcase, does_without_kernel_features);
 	tcase_add_test(tcase, takes_safety_switches);
+	tcase_add_test(tcase, takes_an_etcd);
+	tcase_add_test(tcase, takes_an_etcd_from_the_environment);
 }
 
 int main(void)

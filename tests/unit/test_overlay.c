@@ -54,9 +54,11 @@ static void expect(
 		bytes_expect(bytes, text);
 }
 
-static void reject(
+static gboolean reject(
 	struct fixture *fixture, const char *directory, const char *name, GBytes *text, char **ret)
 {
+	gboolean kept;
+
 	struct rejected *rejected = g_new0(struct rejected, 1);
 	const struct place place = place_fixture_map(&fixture->base, name);
 
@@ -64,7 +66,9 @@ static void reject(
 	place_copy(&rejected->place, &place);
 	rejected->errnum = EINVAL;
 	rejected->text = g_bytes_ref(text);
-	*ret = overlay_reject(fixture->overlay, directory, name, rejected);
+	kept = overlay_reject(fixture->overlay, directory, name, rejected, ret);
+	rejected_unref(rejected);
+	return kept;
 }
 
 static void reject_text(
@@ -73,7 +77,7 @@ static void reject_text(
 	g_autoptr(GBytes) bytes = bytes_of(text);
 	g_autofree char *evicted = NULL;
 
-	reject(fixture, directory, name, bytes, &evicted);
+	ck_assert(reject(fixture, directory, name, bytes, &evicted));
 	ck_assert_ptr_null(evicted);
 }
 
@@ -177,47 +181,71 @@ START_TEST (lists_in_an_order_that_stays) {
 }
 END_TEST
 
+static void expect_writers(struct fixture *fixture, const char *name, guint count)
+{
+	g_autoptr(GPtrArray) writers = overlay_writers(fixture->overlay, "d", name);
+
+	ck_assert_uint_eq(writers->len, count);
+}
+
 START_TEST (counts_writers) {
 	struct fixture fixture;
+	struct local *local;
+	struct local *other;
 
 	setup(&fixture);
+	local = local_create(&fixture.usage, 0644, 07777);
+	other = local_create(&fixture.usage, 0644, 07777);
 	ck_assert(!overlay_has_writer(fixture.overlay, "d", "a"));
-	overlay_writer(fixture.overlay, "d", "a", 1);
-	overlay_writer(fixture.overlay, "d", "a", 1);
-	overlay_writer(fixture.overlay, "d", "b", 1);
+	expect_writers(&fixture, "a", 0);
+	overlay_add_writer(fixture.overlay, "d", "a", local);
+	overlay_add_writer(fixture.overlay, "d", "a", other);
+	overlay_add_writer(fixture.overlay, "d", "a", local);
+	overlay_add_writer(fixture.overlay, "d", "b", local);
+	expect_writers(&fixture, "a", 3);
 	ck_assert(!overlay_is_unused(fixture.overlay));
 	/* A writer is no name. */
 	ck_assert(overlay_is_empty(fixture.overlay, "d"));
 	expect(&fixture, "d", "a", NULL);
-	overlay_writer(fixture.overlay, "d", "a", -1);
+	overlay_remove_writer(fixture.overlay, "d", "a", local);
+	overlay_remove_writer(fixture.overlay, "d", "a", local);
+	overlay_remove_writer(fixture.overlay, "e", "a", local);
+	expect_writers(&fixture, "a", 1);
 	ck_assert(overlay_has_writer(fixture.overlay, "d", "a"));
 	ck_assert(!overlay_has_writer(fixture.overlay, "e", "a"));
-	overlay_writer(fixture.overlay, "d", "a", -1);
+	overlay_remove_writer(fixture.overlay, "d", "a", other);
 	ck_assert(!overlay_has_writer(fixture.overlay, "d", "a"));
 	ck_assert(overlay_has_writer(fixture.overlay, "d", "b"));
-	overlay_writer(fixture.overlay, "d", "b", -1);
+	overlay_remove_writer(fixture.overlay, "d", "b", local);
 	ck_assert(overlay_is_unused(fixture.overlay));
+	local_unref(local);
+	local_unref(other);
 	finish(&fixture);
 }
 END_TEST
 
 START_TEST (a_writer_outlives_the_names) {
 	struct fixture fixture;
+	struct local *local;
 
 	setup(&fixture);
+	local = local_create(&fixture.usage, 0644, 07777);
 	put(&fixture, "d", "a", "");
-	overlay_writer(fixture.overlay, "d", "a", 1);
+	overlay_add_writer(fixture.overlay, "d", "a", local);
 	ck_assert(overlay_remove(fixture.overlay, "d", "a", NULL));
 	ck_assert(overlay_has_writer(fixture.overlay, "d", "a"));
 	put(&fixture, "d", "b", "");
-	overlay_writer(fixture.overlay, "d", "a", -1);
+	overlay_remove_writer(fixture.overlay, "d", "a", local);
 	expect(&fixture, "d", "b", "");
+	local_unref(local);
 	finish(&fixture);
 }
 END_TEST
 
 START_TEST (keeps_one_refused_text_a_name) {
 	struct fixture fixture;
+	g_autoptr(GBytes) text = bytes_of("third");
+	g_autofree char *evicted = NULL;
 
 	setup(&fixture);
 	reject_text(&fixture, "d", "a", "first");
@@ -228,6 +256,9 @@ START_TEST (keeps_one_refused_text_a_name) {
 	ck_assert(overlay_remove(fixture.overlay, "d", "a", NULL));
 	expect(&fixture, "d", "a", NULL);
 	put(&fixture, "d", "b", "scratch");
+	expect(&fixture, "d", "b", "scratch");
+	/* What stands there is its user's. */
+	ck_assert(!reject(&fixture, "d", "b", text, &evicted));
 	expect(&fixture, "d", "b", "scratch");
 	finish(&fixture);
 }
@@ -318,20 +349,22 @@ END_TEST
 static void *use_much(void *data)
 {
 	struct fixture *fixture = data;
+	struct local *local = local_create(&fixture->usage, 0644, 07777);
 
 	for (guint i = 0; i < 1000; i++) {
 		g_autofree char *name = name_of(i % 5);
 		struct visit visit = {g_string_new(NULL), 10, 0};
 
 		put(fixture, "d", name, "x");
-		overlay_writer(fixture->overlay, "d", name, 1);
+		overlay_add_writer(fixture->overlay, "d", name, local);
 		overlay_each(fixture->overlay, "d", 0, on_entry, &visit);
-		overlay_writer(fixture->overlay, "d", name, -1);
+		overlay_remove_writer(fixture->overlay, "d", name, local);
 		overlay_remove(fixture->overlay, "d", name, NULL);
 		if (i % 10 == 0)
 			reject_text(fixture, "d", "refused", "x");
 		g_string_free(visit.names, TRUE);
 	}
+	local_unref(local);
 	return NULL;
 }
 

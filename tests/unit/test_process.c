@@ -8,10 +8,12 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -189,6 +191,67 @@ START_TEST (a_pid_used_again_is_another_process) {
 }
 END_TEST
 
+struct reply {
+	struct tally answered;
+	enum process_answer answer;
+};
+
+static void on_end(void *data, enum process_answer answer)
+{
+	struct reply *reply = data;
+
+	reply->answer = answer;
+	tally_add(&reply->answered);
+}
+
+static enum process_answer ask_end(struct process *process)
+{
+	struct reply reply;
+
+	tally_init(&reply.answered);
+	processes_ask_end(processes, process, on_end, &reply);
+	tally_reach(&reply.answered, 1);
+	tally_finish(&reply.answered);
+	return reply.answer;
+}
+
+/* Linux 6.15 tells of those that were collected, too. */
+static gboolean tells_of_collected(void)
+{
+	struct utsname name;
+	int major, minor;
+
+	ck_assert_int_eq(uname(&name), 0);
+	ck_assert_int_eq(sscanf(name.release, "%d.%d", &major, &minor), 2);
+	return major > 6 || (major == 6 && minor >= 15);
+}
+
+START_TEST (tells_who_was_killed) {
+	gboolean killed = _i % 2 == 0;
+	enum process_answer wanted = killed ? PROCESS_KILLED : PROCESS_LEFT;
+	struct child child = start();
+	struct process *process = processes_get(processes, child.pid);
+	siginfo_t info;
+
+	ck_assert_int_eq(ask_end(process), PROCESS_LEFT);
+	if (killed)
+		ck_assert_int_eq(kill(child.pid, SIGKILL), 0);
+	else
+		ck_assert_int_eq(write(child.input, "x", 1), 1);
+	close(child.input);
+	ck_assert_int_eq(
+		waitid(P_PID, (id_t)child.pid, &info, WEXITED | (_i < 2 ? WNOWAIT : 0)), 0);
+	if (_i < 2 || tells_of_collected())
+		ck_assert_int_eq(ask_end(process), wanted);
+	if (_i < 2)
+		waitpid(child.pid, NULL, 0);
+	/* That is known for good. */
+	if (_i < 2 || tells_of_collected())
+		ck_assert_int_eq(ask_end(process), wanted);
+	process_unref(process);
+}
+END_TEST
+
 START_TEST (jobs_run_at_exit) {
 	struct child child = start();
 	struct child other = start();
@@ -281,6 +344,7 @@ static void check_unwatched(struct child *child)
 	ck_assert_ptr_nonnull(process);
 	ck_assert(process_same(process, process));
 	ck_assert(!process_same(process, again));
+	ck_assert(!process_is_watched(process));
 	after(process, 30, "time-out");
 	end(child);
 	lines_expect(lines, "time-out");
@@ -302,20 +366,41 @@ START_TEST (without_descriptors_there_is_the_timeout) {
 }
 END_TEST
 
+#define DESCRIPTORS 128
+#define WATCHED (DESCRIPTORS / 2)
+
+/* As if there were only so many descriptors. */
+static void restart_small(void)
+{
+	struct rlimit old, small;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+	small = old;
+	small.rlim_cur = DESCRIPTORS;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &small), 0);
+	processes_destroy(processes);
+	processes = processes_create();
+	ck_assert_ptr_nonnull(processes);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+}
+
 START_TEST (at_most_so_many_are_watched) {
-	struct process *watched[PROCESS_WATCHED_MAX];
-	struct child children[PROCESS_WATCHED_MAX];
+	struct process *watched[WATCHED];
+	struct child children[WATCHED];
 	struct child child = start();
 
-	for (int i = 0; i < PROCESS_WATCHED_MAX; i++) {
+	restart_small();
+	for (int i = 0; i < WATCHED; i++) {
 		children[i] = start();
 		watched[i] = processes_get(processes, children[i].pid);
+		ck_assert(process_is_watched(watched[i]));
 	}
 	check_unwatched(&child);
 	/* One that exits makes room, though there is a reference. */
 	after(watched[0], LONG_MS, "exit");
 	end(&children[0]);
 	lines_expect(lines, "exit");
+	ck_assert(process_is_watched(watched[0]));
 	child = start();
 	process_unref(watched[0]);
 	watched[0] = processes_get(processes, child.pid);
@@ -323,7 +408,7 @@ START_TEST (at_most_so_many_are_watched) {
 	end(&child);
 	lines_expect(lines, "watched");
 	process_unref(watched[0]);
-	for (int i = 1; i < PROCESS_WATCHED_MAX; i++) {
+	for (int i = 1; i < WATCHED; i++) {
 		end(&children[i]);
 		process_unref(watched[i]);
 	}
@@ -564,6 +649,7 @@ static void add_identity(TCase *tcase)
 	tcase_add_test(tcase, groups_of_threads);
 	tcase_add_test(tcase, a_process_is_itself);
 	tcase_add_test(tcase, a_pid_used_again_is_another_process);
+	tcase_add_loop_test(tcase, tells_who_was_killed, 0, 4);
 	tcase_add_test(tcase, jobs_run_at_exit);
 	tcase_add_test(tcase, jobs_run_at_the_timeout);
 	tcase_add_test(tcase, jobs_can_be_forgotten);

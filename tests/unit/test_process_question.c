@@ -253,6 +253,28 @@ START_TEST (tells_who_was_killed) {
 }
 END_TEST
 
+static void check_end(const char *answer)
+{
+	struct reply reply;
+
+	tally_init(&reply.answered);
+	process_questions_ask_end(questions, FLUSHER, on_answer, &reply);
+	ck_assert_str_eq(ANSWERS[wait_for(&reply)], answer);
+}
+
+START_TEST (tells_who_is_being_killed) {
+	check_end("unknown");
+	make_directory(FLUSHER, "fdinfo");
+	put(FLUSHER, "status", ALIVE);
+	put_stat(0x404, 9);
+	check_end("left");
+	put(FLUSHER, "status", ENDING);
+	check_end("killed");
+	put_stat(0x4, 0);
+	check_end("left");
+}
+END_TEST
+
 START_TEST (who_may_not_be_inspected_shows_no_exit_code) {
 	/* What cannot be opened; root could, whatever its mode is. */
 	put(FLUSHER, "fdinfo", "no directory\n");
@@ -409,6 +431,7 @@ static void add_all(TCase *tcase)
 	tcase_add_test(tcase, asks_flusher_and_opener);
 	tcase_add_test(tcase, asks_threads);
 	tcase_add_test(tcase, tells_who_was_killed);
+	tcase_add_test(tcase, tells_who_is_being_killed);
 	tcase_add_test(tcase, who_may_not_be_inspected_shows_no_exit_code);
 	tcase_add_test(tcase, an_answer_does_not_wait_for_who_hangs);
 	tcase_add_test(tcase, at_most_so_many_hang);

@@ -27,7 +27,7 @@ static void clear(
 	const struct place place = map_place(fixture, name);
 	g_autoptr(GBytes) bytes = bytes_of(text);
 
-	rejection_clear(fixture->filesystem, &place, bytes, unchanged);
+	rejection_clear(fixture->filesystem, &place, bytes, unchanged, G_MAXINT64);
 }
 
 /* text: without the comments; NULL: nothing is kept. The caller's. */
@@ -148,6 +148,24 @@ START_TEST (a_good_save_clears) {
 }
 END_TEST
 
+/* Another one's writer was killed while the save was under way. */
+START_TEST (a_good_save_leaves_what_came_meanwhile) {
+	struct write_fixture fixture;
+	struct place web;
+	g_autoptr(GBytes) text = bytes_of("a: 2\n");
+	gint64 begun = g_get_monotonic_time() - 1;
+
+	write_fixture_setup(&fixture);
+	web = map_place(&fixture, "web");
+	keep(&fixture, "web", "a: 1\n", EINTR, "killed", NULL);
+	rejection_clear(fixture.filesystem, &web, text, FALSE, begun);
+	rejected_unref(expect(&fixture, "web", "a: 1\n"));
+	rejection_clear(fixture.filesystem, &web, text, FALSE, g_get_monotonic_time());
+	expect(&fixture, "web", NULL);
+	write_fixture_finish(&fixture);
+}
+END_TEST
+
 START_TEST (a_scratch_file_of_that_name_is_left_alone) {
 	struct write_fixture fixture;
 	struct writer writer;
@@ -159,6 +177,39 @@ START_TEST (a_scratch_file_of_that_name_is_left_alone) {
 	expect(&fixture, "web", NULL);
 	clear(&fixture, "web", "a: 2\n", FALSE);
 	expect_file(&fixture, "web.yaml.rejected", "mine");
+	write_fixture_finish(&fixture);
+}
+END_TEST
+
+START_TEST (a_file_of_that_name_is_its_users) {
+	struct write_fixture fixture;
+
+	write_fixture_setup(&fixture);
+	put_scratch(&fixture, "web.yaml.rejected", "mine");
+	put_scratch(&fixture, "web.yaml.rejected.2", "mine, too");
+	keep(&fixture, "web", "a: 1\n", EINVAL, "no", NULL);
+	rejected_unref(expect(&fixture, "web", "a: 1\n"));
+	expect_file(&fixture, "web.yaml.rejected.1", "a: 1\n");
+	for (int i = 2; i <= REJECTION_TEXTS + 1; i++) {
+		g_autofree char *text = g_strdup_printf("a: %d\n", i);
+
+		keep(&fixture, "web", text, EINVAL, "no", NULL);
+	}
+	rejected_unref(expect(&fixture, "web", "a: 11\n"));
+	expect_file(&fixture, "web.yaml.rejected", "mine");
+	expect_file(&fixture, "web.yaml.rejected.2", "mine, too");
+	expect_file(&fixture, "web.yaml.rejected.3", "a: 1\n");
+	expect_file(&fixture, "web.yaml.rejected.11", "a: 10\n");
+	expect_file(&fixture, "web.yaml.rejected.12", NULL);
+	expect_error(&fixture, "web.yaml: too many refused texts");
+	clear(&fixture, "web", "a: 0\n", FALSE);
+	for (int i = 0; i <= REJECTION_TEXTS + 1; i++) {
+		g_autofree char *name = g_strdup_printf("web.yaml.rejected.%d", i);
+
+		expect_file(&fixture, name, i == 2 ? "mine, too" : NULL);
+	}
+	expect_file(&fixture, "web.yaml.rejected", "mine");
+	expect(&fixture, "web", NULL);
 	write_fixture_finish(&fixture);
 }
 END_TEST
@@ -184,7 +235,7 @@ START_TEST (each_file_has_its_own) {
 	clear(&fixture, "web", "a: 2\n", FALSE);
 	expect_file(&fixture, "web.json.rejected", NULL);
 	ck_assert(!overlay_is_unused(fixture.filesystem->overlay));
-	rejection_clear(fixture.filesystem, &status, text, FALSE);
+	rejection_clear(fixture.filesystem, &status, text, FALSE, G_MAXINT64);
 	ck_assert(overlay_is_unused(fixture.filesystem->overlay));
 	write_fixture_finish(&fixture);
 }
@@ -275,7 +326,7 @@ START_TEST (losses_are_noted) {
 }
 END_TEST
 
-START_TEST (secrets_are_for_their_owner) {
+START_TEST (they_are_for_their_owner) {
 	struct write_fixture fixture;
 	struct place place;
 	struct rejected *rejected;
@@ -291,7 +342,7 @@ START_TEST (secrets_are_for_their_owner) {
 	resource_unref(place.resource);
 	keep(&fixture, "web", "a: 1\n", EINVAL, "no", NULL);
 	rejected = expect(&fixture, "web", "a: 1\n");
-	ck_assert_int_eq(rejected->mode, 0644);
+	ck_assert_int_eq(rejected->mode, 0600);
 	rejected_unref(rejected);
 	write_fixture_finish(&fixture);
 }
@@ -304,12 +355,14 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, comments_do_not_pile_up);
 	tcase_add_loop_test(tcase, strips_only_its_own_comments, 0, G_N_ELEMENTS(STRIPPED));
 	tcase_add_test(tcase, a_good_save_clears);
+	tcase_add_test(tcase, a_good_save_leaves_what_came_meanwhile);
 	tcase_add_test(tcase, a_scratch_file_of_that_name_is_left_alone);
+	tcase_add_test(tcase, a_file_of_that_name_is_its_users);
 	tcase_add_test(tcase, each_file_has_its_own);
 	tcase_add_test(tcase, what_others_have_typed_is_set_aside);
 	tcase_add_test(tcase, long_names_are_cut_and_stay_apart);
 	tcase_add_test(tcase, losses_are_noted);
-	tcase_add_test(tcase, secrets_are_for_their_owner);
+	tcase_add_test(tcase, they_are_for_their_owner);
 }
 
 int main(void)

@@ -23,8 +23,7 @@ struct fixture {
 
 static void setup(struct fixture *fixture)
 {
-	write_fixture_setup(&fixture->base);
-	put_map(&fixture->base, "web");
+	write_fixture_setup_map(&fixture->base);
 	/* Read once, as whoever unlinks it did. */
 	ck_assert_uint_ne(look(&fixture->base, fixture->base.pid, "web.yaml").ino, 0);
 	fixture->removals = fixture->base.filesystem->removals;

@@ -20,7 +20,7 @@ static void expect(const char *resource_rules, const char *rest, gboolean allowe
 	struct rules *rules = parse(json);
 
 	ck_assert_ptr_nonnull(rules);
-	ck_assert_msg(rules_allow(rules, resource, "update") == allowed, "%s", json);
+	ck_assert_msg(rules_allow(rules, resource, NULL, "update") == allowed, "%s", json);
 	rules_free(rules);
 	resource_unref(resource);
 }
@@ -59,12 +59,44 @@ START_TEST (denies_what_no_rule_names) {
 }
 END_TEST
 
+/* The resources of a rule; whether it grants the resource and its scale. */
+static const struct {
+	const char *resources;
+	gboolean of_resource;
+	gboolean of_scale;
+} SUBRESOURCES[] = {
+	{"\"deployments\"", TRUE, FALSE},
+	{"\"deployments/scale\"", FALSE, TRUE},
+	{"\"deployments/status\"", FALSE, FALSE},
+	{"\"*/scale\"", FALSE, TRUE},
+	{"\"*\"", TRUE, TRUE},
+	{"\"deployments\",\"deployments/scale\"", TRUE, TRUE},
+	{"\"replicasets/scale\",\"scale\"", FALSE, FALSE},
+};
+
+START_TEST (a_subresource_is_a_right_of_its_own) {
+	struct resource *resource = fake_resource("apps", "v1", "deployments", "Deployment");
+	g_autofree char *json =
+		g_strdup_printf("{\"status\":{\"resourceRules\":[{\"verbs\":[\"update\"],"
+				"\"apiGroups\":[\"apps\"],\"resources\":[%s]}]}}",
+			SUBRESOURCES[_i].resources);
+	struct rules *rules = parse(json);
+
+	ck_assert(rules_allow(rules, resource, NULL, "update") == SUBRESOURCES[_i].of_resource);
+	ck_assert(rules_allow(rules, resource, "scale", "update") == SUBRESOURCES[_i].of_scale);
+	ck_assert(!rules_allow(rules, resource, "scale", "patch"));
+	ck_assert(rules_allow(NULL, resource, "scale", "update"));
+	rules_free(rules);
+	resource_unref(resource);
+}
+END_TEST
+
 START_TEST (unknown_counts_as_granted) {
 	struct resource *resource = fake_resource("", "v1", "pods", "Pod");
 
 	expect("[]", ",\"incomplete\":true", TRUE);
 	expect("[]", ",\"incomplete\":false", FALSE);
-	ck_assert(rules_allow(NULL, resource, "update"));
+	ck_assert(rules_allow(NULL, resource, NULL, "update"));
 	resource_unref(resource);
 }
 END_TEST
@@ -116,6 +148,8 @@ static void add(TCase *tcase)
 {
 	tcase_add_test(tcase, grants_what_a_rule_names);
 	tcase_add_test(tcase, denies_what_no_rule_names);
+	tcase_add_loop_test(
+		tcase, a_subresource_is_a_right_of_its_own, 0, G_N_ELEMENTS(SUBRESOURCES));
 	tcase_add_test(tcase, unknown_counts_as_granted);
 	tcase_add_test(tcase, compares_by_what_they_say);
 	tcase_add_test(tcase, takes_nothing_else_for_a_review);

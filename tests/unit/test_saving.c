@@ -17,19 +17,13 @@
 #include "tests/unit/temporary.h"
 #include "tests/unit/write_fixture.h"
 
-static void setup(struct write_fixture *fixture)
-{
-	write_fixture_setup(fixture);
-	put_map(fixture, "web");
-}
-
 START_TEST (a_draft_is_its_writers_alone) {
 	struct write_fixture fixture;
 	struct writer writer;
 	struct fuse_entry_param snapshot;
 	struct fuse_entry_param draft;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	snapshot = look(&fixture, fixture.pid, "web.yaml");
 	ck_assert_uint_ne(snapshot.ino, 0);
 	ck_assert_double_gt(snapshot.entry_timeout, 60);
@@ -65,7 +59,7 @@ START_TEST (reading_makes_no_draft) {
 	struct writer reader;
 	uint64_t id;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	id = look(&fixture, fixture.pid, "web.yaml").ino;
 	ck_assert_int_eq(writer_open_node(&reader, &fixture, fixture.pid, id, O_RDONLY), 0);
 	ck_assert(reader.info.noflush);
@@ -84,7 +78,7 @@ START_TEST (a_flush_saves_once) {
 	struct writer writer;
 	g_autofree char *text = NULL;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	text = text_of(&fixture, "web", "a: \"3\"", "a: \"5\"");
 	ck_assert_int_eq(writer_open(&writer, &fixture, fixture.pid, "web.yaml"), 0);
 	writer_set(&writer, text);
@@ -110,7 +104,7 @@ START_TEST (nothing_new_is_not_sent) {
 	struct writer writer;
 	g_autofree char *text = NULL;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	ck_assert_int_eq(writer_open(&writer, &fixture, fixture.pid, "web.yaml"), 0);
 	ck_assert_int_eq(writer_flush(&writer), 0);
 	ck_assert_int_eq(writer_fsync(&writer), 0);
@@ -128,7 +122,7 @@ START_TEST (one_content_has_one_outcome) {
 	struct fuse_req *request;
 	g_autofree char *text = NULL;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	text = text_of(&fixture, "web", "a: \"3\"", "a: wrong");
 	fake_cluster_fault(fixture.cluster, FAULT_REFUSED);
 	ck_assert_int_eq(writer_open(&writer, &fixture, fixture.pid, "web.yaml"), 0);
@@ -163,7 +157,7 @@ START_TEST (nothing_never_replaces_an_object) {
 	struct write_fixture fixture;
 	struct writer writer;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	ck_assert_int_eq(writer_open_in(&writer, &fixture, fixture.pid, fixture.directory,
 				 "web.yaml", O_WRONLY | O_TRUNC),
 		0);
@@ -183,7 +177,7 @@ START_TEST (a_shell_closes_what_it_only_truncated) {
 	struct writer writer;
 	g_autofree char *text = NULL;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	text = text_of(&fixture, "web", "a: \"3\"", "a: \"5\"");
 	ck_assert_int_eq(writer_open_in(&writer, &fixture, fixture.pid, fixture.directory,
 				 "web.yaml", O_WRONLY | O_TRUNC),
@@ -224,7 +218,7 @@ START_TEST (what_somebody_may_still_write_to_waits) {
 	g_autofree char *text = NULL;
 	int fd;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	half = text_of(&fixture, "web", "a: \"3\"", "a: half");
 	text = text_of(&fixture, "web", "a: \"3\"", "a: whole");
 	ck_assert_int_eq(writer_open(&writer, &fixture, fixture.pid, "web.yaml"), 0);
@@ -277,7 +271,7 @@ START_TEST (what_a_killed_writer_leaves_is_kept_and_not_sent) {
 	g_autofree char *text = NULL;
 	pid_t killed;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	text = text_of(&fixture, "web", "a: \"3\"", "a: half");
 	killed = start_killed();
 	ck_assert_int_eq(writer_open(&writer, &fixture, killed, "web.yaml"), 0);
@@ -289,6 +283,41 @@ START_TEST (what_a_killed_writer_leaves_is_kept_and_not_sent) {
 	expect_file(&fixture, "web.yaml.rejected", "its writer was killed");
 	expect_file(&fixture, "web.yaml.rejected", "a: half");
 	ck_assert_int_eq(waitpid(killed, NULL, 0), killed);
+	write_fixture_finish(&fixture);
+}
+END_TEST
+
+START_TEST (what_comes_after_the_last_flush_is_not_sent_for_a_killed_one_either) {
+	struct write_fixture fixture;
+	struct writer writer;
+	g_autofree char *text = NULL;
+	pid_t child = child_start();
+	siginfo_t info;
+
+	write_fixture_setup_map(&fixture);
+	text = text_of(&fixture, "web", "a: \"3\"", "a: half");
+	ck_assert_int_eq(writer_open(&writer, &fixture, child, "web.yaml"), 0);
+	ck_assert_int_eq(writer_flush(&writer), 0);
+	/* Stores through a mapping. */
+	writer_set(&writer, text);
+	if (_i == 0) {
+		ck_assert_int_eq(kill(child, SIGKILL), 0);
+		ck_assert_int_eq(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+	}
+	writer_release(&writer);
+	await_saves(&fixture);
+	if (_i == 0) {
+		expect_changes(&fixture, 0);
+		expect_file(&fixture, "web.yaml.rejected", "its writer was killed");
+		expect_file(&fixture, "web.yaml.rejected", "a: half");
+		ck_assert_int_eq(waitpid(child, NULL, 0), child);
+	} else {
+		/* It lives, and has only unmapped it. */
+		expect_value(&fixture, "web", "data", "a", "half");
+		expect_file(&fixture, "web.yaml.rejected", NULL);
+		child_end(child);
+	}
+	ck_assert_double_gt(look(&fixture, fixture.other, "web.yaml").entry_timeout, 60);
 	write_fixture_finish(&fixture);
 }
 END_TEST
@@ -314,7 +343,7 @@ START_TEST (a_signal_that_gives_nothing_up_is_no_interrupt) {
 	struct fuse_req *request;
 	g_autofree char *text = NULL;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	text = text_of(&fixture, "web", "a: \"3\"", "a: \"5\"");
 	ck_assert_int_eq(writer_open(&writer, &fixture, fixture.pid, "web.yaml"), 0);
 	writer_set(&writer, text);
@@ -334,7 +363,7 @@ START_TEST (an_interrupt_before_anything_is_sent_keeps_the_text) {
 	struct fuse_req *request;
 	g_autofree char *text = NULL;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	text = text_of(&fixture, "web", "a: \"3\"", "a: \"5\"");
 	ck_assert_int_eq(writer_open(&writer, &fixture, fixture.pid, "web.yaml"), 0);
 	writer_set(&writer, text);
@@ -362,7 +391,7 @@ START_TEST (an_interrupt_of_what_waits_for_another_save_keeps_the_text) {
 	g_autofree char *one = NULL;
 	g_autofree char *two = NULL;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	one = text_of(&fixture, "web", "a: \"3\"", "a: one");
 	two = text_of(&fixture, "web", "b: x", "b: two");
 	ck_assert_int_eq(writer_open(&first, &fixture, fixture.pid, "web.yaml"), 0);
@@ -393,7 +422,7 @@ START_TEST (what_is_on_the_wire_has_its_true_outcome) {
 	struct fuse_req *request;
 	g_autofree char *text = NULL;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	text = text_of(&fixture, "web", "a: \"3\"", "a: \"5\"");
 	fake_cluster_fault(fixture.cluster, FAULT_HELD);
 	ck_assert_int_eq(writer_open(&writer, &fixture, fixture.pid, "web.yaml"), 0);
@@ -418,7 +447,7 @@ START_TEST (who_flushes_while_it_is_sent_waits_for_it) {
 	struct fuse_req *requests[3];
 	g_autofree char *text = NULL;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	text = text_of(&fixture, "web", "a: \"3\"", "a: \"5\"");
 	fake_cluster_fault(fixture.cluster, FAULT_HELD);
 	ck_assert_int_eq(writer_open(&writer, &fixture, fixture.pid, "web.yaml"), 0);
@@ -446,7 +475,7 @@ START_TEST (what_is_written_while_it_is_sent_is_sent_next) {
 	g_autofree char *text = NULL;
 	g_autofree char *more = NULL;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	text = text_of(&fixture, "web", "a: \"3\"", "a: \"5\"");
 	more = text_of(&fixture, "web", "a: \"3\"", "a: \"7\"");
 	fake_cluster_fault(fixture.cluster, FAULT_HELD);
@@ -470,7 +499,7 @@ START_TEST (what_is_too_large_is_refused_and_kept) {
 	struct write_fixture fixture;
 	struct writer writer;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	ck_assert_int_eq(writer_open(&writer, &fixture, fixture.pid, "web.yaml"), 0);
 	writer_set(&writer, "# begin\n");
 	ck_assert_int_eq(writer_write(&writer, "x", MANIFEST_TEXT_MAX), -EFBIG);
@@ -491,7 +520,7 @@ START_TEST (a_new_object_stands_under_its_name_until_it_is_saved) {
 	struct writer writer;
 	struct fuse_entry_param entry;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	ck_assert_int_eq(writer_create(&writer, &fixture, fixture.pid, "new.yaml", O_EXCL), 0);
 	entry = look(&fixture, fixture.other, "new.yaml");
 	ck_assert_uint_eq(entry.ino, writer.id);
@@ -515,7 +544,7 @@ START_TEST (what_is_there_is_not_created) {
 	struct writer writer;
 	struct writer first;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	ck_assert_int_eq(
 		writer_create(&writer, &fixture, fixture.pid, "web.yaml", O_EXCL), -EEXIST);
 	/* Who does not insist looks again. */
@@ -533,7 +562,7 @@ START_TEST (one_that_came_first_is_not_replaced) {
 	struct write_fixture fixture;
 	struct writer writer;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	look(&fixture, fixture.pid, "web.yaml");
 	ck_assert_int_eq(writer_create(&writer, &fixture, fixture.pid, "new.yaml", O_EXCL), 0);
 	ck_assert_int_eq(writer_write(&writer, NEW_MAP, 0), 0);
@@ -550,7 +579,7 @@ START_TEST (scratch_files_reach_no_server) {
 	static const char *const names[] = {".web.yaml.swp", "web.yaml~", "#web.yaml#", "4913"};
 	struct write_fixture fixture;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
 		struct writer writer;
 		struct fuse_entry_param entry;
@@ -582,7 +611,7 @@ START_TEST (what_is_released_while_another_save_is_under_way_is_sent_next) {
 	struct writer first;
 	struct writer second;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	look(&fixture, fixture.pid, "web.yaml");
 	ck_assert_int_eq(writer_create(&first, &fixture, fixture.pid, "new.yaml", 0), 0);
 	ck_assert_int_eq(writer_open_node(&second, &fixture, fixture.other, first.id, O_WRONLY), 0);
@@ -605,7 +634,7 @@ START_TEST (a_killed_writer_leaves_its_text_also_while_a_save_is_under_way) {
 	struct writer second;
 	pid_t killed;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	look(&fixture, fixture.pid, "web.yaml");
 	killed = start_killed();
 	ck_assert_int_eq(writer_create(&first, &fixture, fixture.pid, "new.yaml", 0), 0);
@@ -627,35 +656,19 @@ START_TEST (a_killed_writer_leaves_its_text_also_while_a_save_is_under_way) {
 }
 END_TEST
 
-static int truncate_path(struct write_fixture *fixture, pid_t pid, const char *name, off_t length)
-{
-	struct stat stat = {.st_size = length};
-
-	for (int i = 0;; i++) {
-		uint64_t id = look(fixture, pid, name).ino;
-		struct fuse_req *request = request_of(fixture, pid);
-		int r;
-
-		OPERATIONS.setattr(request, id, &stat, FUSE_SET_ATTR_SIZE, NULL);
-		r = request_end(request);
-		if (r != -ESTALE || i > 0)
-			return r;
-	}
-}
-
 START_TEST (a_path_is_truncated_and_saved) {
 	struct write_fixture fixture;
 	off_t length;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	length = look(&fixture, fixture.pid, "web.yaml").attr.st_size;
-	ck_assert_int_eq(truncate_path(&fixture, fixture.pid, "web.yaml", 0), -EINVAL);
+	ck_assert_int_eq(truncate_name(&fixture, fixture.pid, "web.yaml", 0), -EINVAL);
 	expect_changes(&fixture, 0);
-	ck_assert_int_eq(truncate_path(&fixture, fixture.pid, "web.yaml", length), 0);
+	ck_assert_int_eq(truncate_name(&fixture, fixture.pid, "web.yaml", length), 0);
 	expect_changes(&fixture, 0);
 	expect_value(&fixture, "web", "data", "a", "3");
 	/* Half of it is no object. */
-	ck_assert_int_eq(truncate_path(&fixture, fixture.pid, "web.yaml", 10), -EINVAL);
+	ck_assert_int_eq(truncate_name(&fixture, fixture.pid, "web.yaml", 10), -EINVAL);
 	expect_file(&fixture, "web.yaml", "a: \"3\"");
 	write_fixture_finish(&fixture);
 }
@@ -668,7 +681,7 @@ START_TEST (one_buffer_is_saved_again_and_again) {
 	g_autofree char *six = NULL;
 	g_autofree char *seven = NULL;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	three = text_of(&fixture, "web", NULL, NULL);
 	five = text_of(&fixture, "web", "a: \"3\"", "a: \"5\"");
 	six = text_of(&fixture, "web", "a: \"3\"", "a: \"6\"");
@@ -693,7 +706,7 @@ START_TEST (a_refused_text_is_mended_where_it_lies) {
 	g_autofree char *right = NULL;
 	g_autofree char *kept = NULL;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	wrong = text_of(&fixture, "web", "a: \"3\"", "a: wrong");
 	right = text_of(&fixture, "web", "a: \"3\"", "a: right");
 	fake_cluster_fault(fixture.cluster, FAULT_REFUSED);
@@ -717,7 +730,7 @@ START_TEST (views_are_saved) {
 	uint64_t apps;
 	uint64_t views;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	put_app(&fixture, "app");
 	apps = enter_directory(&fixture, fixture.apps);
 	views = look_in(&fixture, fixture.pid, apps, "app@").ino;
@@ -747,7 +760,7 @@ START_TEST (a_dry_run_shows_what_it_would_make) {
 	g_autofree char *text = NULL;
 	uint64_t views;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	fixture.context->dry_run = TRUE;
 	text = text_of(&fixture, "web", "a: \"3\"", "a: \"5\"");
 	views = look(&fixture, fixture.pid, "web@").ino;
@@ -773,12 +786,12 @@ START_TEST (a_read_only_context_is_left_alone) {
 	struct write_fixture fixture;
 	struct writer writer;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	fixture.context->read_only = TRUE;
 	ck_assert_int_eq(writer_open(&writer, &fixture, fixture.pid, "web.yaml"), -EROFS);
 	ck_assert_int_eq(writer_create(&writer, &fixture, fixture.pid, "new.yaml", 0), -EROFS);
 	ck_assert_int_eq(writer_create(&writer, &fixture, fixture.pid, ".new", 0), -EROFS);
-	ck_assert_int_eq(truncate_path(&fixture, fixture.pid, "web.yaml", 1), -EROFS);
+	ck_assert_int_eq(truncate_name(&fixture, fixture.pid, "web.yaml", 1), -EROFS);
 	ck_assert_int_eq(unlink_name(&fixture, fixture.pid, "web.yaml"), -EROFS);
 	ck_assert_int_eq(rename_name(&fixture, fixture.pid, "web.yaml", "web.yaml~", 0), -EROFS);
 	expect_changes(&fixture, 0);
@@ -791,7 +804,7 @@ START_TEST (what_an_option_denies_is_not_even_drafted) {
 	struct guard *guard = guard_create();
 	struct writer writer;
 
-	setup(&fixture);
+	write_fixture_setup_map(&fixture);
 	ck_assert_int_eq(guard_add(guard, GUARD_DENY, "configmaps", NULL), 0);
 	fixture.filesystem->guard = guard;
 	ck_assert_int_eq(writer_open(&writer, &fixture, fixture.pid, "web.yaml"), -EACCES);
@@ -815,6 +828,8 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, a_shell_closes_what_it_only_truncated);
 	tcase_add_loop_test(tcase, what_somebody_may_still_write_to_waits, 0, 3);
 	tcase_add_test(tcase, what_a_killed_writer_leaves_is_kept_and_not_sent);
+	tcase_add_loop_test(
+		tcase, what_comes_after_the_last_flush_is_not_sent_for_a_killed_one_either, 0, 2);
 	tcase_add_test(tcase, a_signal_that_gives_nothing_up_is_no_interrupt);
 	tcase_add_test(tcase, an_interrupt_before_anything_is_sent_keeps_the_text);
 	tcase_add_test(tcase, an_interrupt_of_what_waits_for_another_save_keeps_the_text);

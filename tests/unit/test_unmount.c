@@ -12,8 +12,7 @@
 
 static void setup(struct write_fixture *fixture)
 {
-	write_fixture_setup(fixture);
-	put_map(fixture, "web");
+	write_fixture_setup_map(fixture);
 	put_map(fixture, "db");
 }
 

@@ -219,6 +219,8 @@ START_TEST (errors) {
 	refuse("a: 1\n\xEF\xBB\xBF"
 	       "b: 2",
 		"line 1, column 1: a line begins with a byte order mark");
+	/* The last byte of the letter is that of a line separator. */
+	expect("a: \xC3\xA9\xEF\xBB\xBF", "{\"a\":\"\xC3\xA9\xEF\xBB\xBF\"}");
 }
 END_TEST
 

@@ -16,10 +16,17 @@ static void answer_ping(void *data, struct fake_call *call)
 	fake_done_item(call, "{}");
 }
 
-/* What the user may do is never known in these tests. */
 static void answer_rules(void *data, struct fake_call *call)
 {
-	fake_fail(call, EACCES, 403);
+	const struct write_fixture *fixture = data;
+	g_autofree char *json = NULL;
+
+	if (fixture->rules == NULL) {
+		fake_fail(call, EACCES, 403);
+		return;
+	}
+	json = g_strdup_printf("{\"status\":{\"resourceRules\":%s}}", fixture->rules);
+	fake_done_item(call, json);
 }
 
 static void answer_discover(void *data, struct fake_call *call)
@@ -71,6 +78,12 @@ void write_fixture_setup(struct write_fixture *fixture)
 	fixture->directory = enter_directory(fixture, fixture->maps);
 }
 
+void write_fixture_setup_map(struct write_fixture *fixture)
+{
+	write_fixture_setup(fixture);
+	put_map(fixture, "web");
+}
+
 void write_fixture_stop(struct write_fixture *fixture)
 {
 	fixture->filesystem->closing = TRUE;
@@ -119,6 +132,11 @@ void put_app(struct write_fixture *fixture, const char *name)
 		name);
 
 	g_free(fake_cluster_put(fixture->cluster, json));
+}
+
+char *uid_of(struct write_fixture *fixture, const char *name)
+{
+	return fake_cluster_value(fixture->cluster, name, "metadata", "uid");
 }
 
 struct place map_place(struct write_fixture *fixture, const char *name)
@@ -277,6 +295,55 @@ int rename_name(struct write_fixture *fixture, pid_t pid, const char *from, cons
 	return request_end(request);
 }
 
+int link_name(struct write_fixture *fixture, pid_t pid, const char *from, const char *to)
+{
+	struct fuse_req *request = request_of(fixture, pid);
+
+	OPERATIONS.link(request, look(fixture, pid, from).ino, fixture->directory, to);
+	return request_end(request);
+}
+
+int symlink_name(struct write_fixture *fixture, pid_t pid, const char *target, const char *name)
+{
+	struct fuse_req *request = request_of(fixture, pid);
+
+	OPERATIONS.symlink(request, target, fixture->directory, name);
+	return request_end(request);
+}
+
+int rmdir_name(struct write_fixture *fixture, pid_t pid, uint64_t directory, const char *name)
+{
+	struct fuse_req *request = request_of(fixture, pid);
+
+	OPERATIONS.rmdir(request, directory, name);
+	return request_end(request);
+}
+
+int truncate_name(struct write_fixture *fixture, pid_t pid, const char *name, off_t length)
+{
+	struct stat stat = {.st_size = length};
+
+	for (int i = 0;; i++) {
+		uint64_t id = look(fixture, pid, name).ino;
+		struct fuse_req *request = request_of(fixture, pid);
+		int r;
+
+		OPERATIONS.setattr(request, id, &stat, FUSE_SET_ATTR_SIZE, NULL);
+		r = request_end(request);
+		if (r != -ESTALE || i > 0)
+			return r;
+	}
+}
+
+void walk_directory(struct write_fixture *fixture, pid_t pid)
+{
+	struct fuse_req *request = request_of(fixture, pid);
+	struct fuse_file_info info = {.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW};
+
+	OPERATIONS.opendir(request, fixture->directory, &info);
+	ck_assert_int_eq(request_end(request), 0);
+}
+
 int writer_open_node(
 	struct writer *writer, struct write_fixture *fixture, pid_t pid, uint64_t id, int flags)
 {
@@ -396,4 +463,13 @@ int save_text(struct write_fixture *fixture, pid_t pid, const char *name, const 
 	r = writer_flush(&writer);
 	writer_release(&writer);
 	return r;
+}
+
+void put_scratch(struct write_fixture *fixture, const char *name, const char *text)
+{
+	struct writer writer;
+
+	ck_assert_int_eq(writer_create(&writer, fixture, fixture->pid, name, O_EXCL), 0);
+	ck_assert_int_eq(writer_write(&writer, text, 0), 0);
+	writer_release(&writer);
 }

@@ -20,11 +20,14 @@ struct write_fixture {
 	struct resource *maps; /* configmaps */
 	struct resource *apps; /* deployments.apps, with status and scale */
 	uint64_t directory; /* namespaces/default/configmaps */
+	const char *rules; /* of a SelfSubjectRulesReview; NULL: what the user may do is unknown */
 	pid_t pid; /* this process */
 	pid_t other; /* another one */
 };
 
 void write_fixture_setup(struct write_fixture *fixture);
+/* The same, with the ConfigMap "web". */
+void write_fixture_setup_map(struct write_fixture *fixture);
 /* As the program does it; every handle must be released. */
 void write_fixture_finish(struct write_fixture *fixture);
 /* The same in two: what the mount's end waits for, and the rest. */
@@ -37,6 +40,7 @@ void put_app(struct write_fixture *fixture, const char *name);
 struct place map_place(struct write_fixture *fixture, const char *name);
 /* The nodeid of namespaces/default/RESOURCE, as if the kernel had walked there. */
 uint64_t enter_directory(struct write_fixture *fixture, struct resource *resource);
+char *uid_of(struct write_fixture *fixture, const char *name); /* g_free */
 /* The YAML of the object as the server has it, with old replaced by new (NULL: as it is). g_free.
  */
 char *text_of(struct write_fixture *fixture, const char *name, const char *old, const char *new);
@@ -67,6 +71,16 @@ void expect_error(struct write_fixture *fixture, const char *part);
 int unlink_name(struct write_fixture *fixture, pid_t pid, const char *name);
 int rename_name(struct write_fixture *fixture, pid_t pid, const char *from, const char *to,
 	unsigned int flags);
+
+int link_name(struct write_fixture *fixture, pid_t pid, const char *from, const char *to);
+int symlink_name(struct write_fixture *fixture, pid_t pid, const char *target, const char *name);
+int rmdir_name(struct write_fixture *fixture, pid_t pid, uint64_t directory, const char *name);
+/* truncate(2): looks again after ESTALE. */
+int truncate_name(struct write_fixture *fixture, pid_t pid, const char *name, off_t length);
+/* OPENDIR of the ConfigMaps, as rm -r does it. */
+void walk_directory(struct write_fixture *fixture, pid_t pid);
+/* A scratch file, written by this process. */
+void put_scratch(struct write_fixture *fixture, const char *name, const char *text);
 
 /* One open file of one process. */
 struct writer {

@@ -1,0 +1,41 @@
+/*
+ * Reads what stands in one directory of keys, at one revision, without reading what is below: the
+ * first key of a subdirectory is enough to know of it, and the next request begins behind all of
+ * its keys ("hopping": range limit 1, keys only; 31 requests for the 30 children of /registry/).
+ *
+ * Directories are not all like that, so each request is made to fit what the last one met. A
+ * request whose keys were all names of their own is followed by one for four times as many, and one
+ * that ran into a subdirectory by a small one: a million keys, or subdirectories of one key each,
+ * take a thousand requests and not a million. Where a key of the directory itself is met whose
+ * value is not known, values are asked for as well; below a subdirectory they never are, but for
+ * what stood on the same page. A page is kept below KEY_LOADER_PAGE_BYTES as far as the sizes seen
+ * so far tell.
+ *
+ * All pages are pinned to the revision of the first (protocol.md 30).
+ */
+#pragma once
+
+#include "cache/key_scope.h"
+#include "client/strand.h"
+
+#define KEY_LOADER_PAGE_KEYS 2000
+#define KEY_LOADER_PAGE_BYTES (8U << 20)
+
+struct key_loader;
+
+struct key_loader_handlers {
+	/* There are keys below that name. */
+	void (*directory)(void *data, const char *name, size_t length);
+	/* TRUE: this version is known, its value is not needed. The key counts as seen then. */
+	gboolean (*known)(void *data, const char *name, size_t length, const struct etcd_kv *kv);
+	/* A key of the directory with its value. */
+	void (*key)(void *data, const char *name, size_t length, const struct etcd_kv *kv);
+	/* Exactly once, last. On success all was told as it was at revision. */
+	void (*done)(void *data, const struct etcd_result *result, int64_t revision);
+};
+
+/* Handlers run on strand. The loader belongs to itself and ends with done. scope is copied. */
+struct key_loader *key_loader_start(struct etcd_client *client, const struct key_scope *scope,
+	const struct key_loader_handlers *handlers, void *data, struct strand *strand);
+/* Before done, on the strand: done comes soon. */
+void key_loader_cancel(struct key_loader *loader);

@@ -1,0 +1,131 @@
+#include "cache/key_scope.h"
+
+#include <string.h>
+
+/* In etcd a range's end, and what comes right after the separator in the order of bytes. */
+#define AFTER_SLASH '0'
+
+gboolean key_scope_find(const struct key_scope *scope, GBytes *key, struct key_part *ret)
+{
+	size_t prefix_length;
+	const char *prefix = g_bytes_get_data(scope->prefix, &prefix_length);
+	size_t length;
+	const char *bytes = g_bytes_get_data(key, &length);
+	const char *slash;
+
+	if (length < prefix_length || (prefix_length > 0 && memcmp(bytes, prefix, prefix_length)))
+		return FALSE;
+	bytes += prefix_length;
+	length -= prefix_length;
+	slash = length > 0 ? memchr(bytes, '/', length) : NULL;
+	if (slash == bytes && scope->slashless)
+		return FALSE;
+	*ret = (struct key_part){
+		.name = bytes,
+		.length = slash != NULL ? (size_t)(slash - bytes) : length,
+		.deeper = slash != NULL,
+	};
+	return TRUE;
+}
+
+static GBytes *join(GBytes *prefix, const char *name, size_t length, char last)
+{
+	size_t prefix_length;
+	const char *bytes = g_bytes_get_data(prefix, &prefix_length);
+	char *joined = g_malloc(prefix_length + length + 1);
+
+	if (prefix_length > 0)
+		memcpy(joined, bytes, prefix_length);
+	if (length > 0)
+		memcpy(joined + prefix_length, name, length);
+	joined[prefix_length + length] = last;
+	return g_bytes_new_take(joined, prefix_length + length + 1);
+}
+
+/* The first of all bytes that do not begin with prefix and come after it; empty: there is none. */
+static GBytes *end_of_prefix(GBytes *prefix)
+{
+	size_t length;
+	const unsigned char *bytes = g_bytes_get_data(prefix, &length);
+	unsigned char *end;
+
+	while (length > 0 && bytes[length - 1] == 0xff)
+		length--;
+	if (length == 0)
+		return g_bytes_new(NULL, 0);
+	end = g_memdup2(bytes, length);
+	end[length - 1]++;
+	return g_bytes_new_take(end, length);
+}
+
+/* No key is empty: the first that there can be is a single NUL. */
+static GBytes *begin_of_prefix(GBytes *prefix)
+{
+	return g_bytes_get_size(prefix) > 0 ? g_bytes_ref(prefix) : g_bytes_new("", 1);
+}
+
+void key_scope_ranges(const struct key_scope *scope, struct key_ranges *ret)
+{
+	GBytes *begin = begin_of_prefix(scope->prefix);
+	GBytes *end = end_of_prefix(scope->prefix);
+
+	*ret = (struct key_ranges){.at = {{begin, end}}, .count = 1};
+	if (!scope->slashless)
+		return;
+	ret->at[0].range_end = join(scope->prefix, NULL, 0, '/');
+	ret->at[1] = (struct etcd_keys){join(scope->prefix, NULL, 0, AFTER_SLASH), end};
+	ret->count = 2;
+}
+
+void key_range_finish(struct etcd_keys *keys)
+{
+	g_clear_pointer(&keys->key, g_bytes_unref);
+	g_clear_pointer(&keys->range_end, g_bytes_unref);
+}
+
+void key_ranges_finish(struct key_ranges *ranges)
+{
+	for (guint i = 0; i < ranges->count; i++)
+		key_range_finish(&ranges->at[i]);
+	ranges->count = 0;
+}
+
+struct etcd_keys key_scope_below(const struct key_scope *scope, const char *name, size_t length)
+{
+	return (struct etcd_keys){
+		.key = join(scope->prefix, name, length, '/'),
+		.range_end = join(scope->prefix, name, length, AFTER_SLASH),
+	};
+}
+
+GBytes *key_scope_after(GBytes *key)
+{
+	return join(key, NULL, 0, '\0');
+}
+
+GBytes *key_scope_after_directory(const struct key_scope *scope, const char *name, size_t length)
+{
+	return join(scope->prefix, name, length, AFTER_SLASH);
+}
+
+void key_scope_copy(struct key_scope *to, const struct key_scope *from)
+{
+	*to = (struct key_scope){g_bytes_ref(from->prefix), from->slashless};
+}
+
+void key_scope_finish(struct key_scope *scope)
+{
+	g_clear_pointer(&scope->prefix, g_bytes_unref);
+}
+
+gboolean key_scope_equal(const struct key_scope *a, const struct key_scope *b)
+{
+	return !a->slashless == !b->slashless && g_bytes_equal(a->prefix, b->prefix);
+}
+
+guint key_scope_hash(const void *scope)
+{
+	const struct key_scope *hashed = scope;
+
+	return g_bytes_hash(hashed->prefix) * 2 + (hashed->slashless ? 1 : 0);
+}

@@ -1,0 +1,200 @@
+#include "cache/key_watch.h"
+
+#include <errno.h>
+
+#include "cache/backoff.h"
+
+/* A watch that ends sooner than this without an event counts as failed (cache/reflector.c). */
+#define TOO_SHORT_MS 1000
+
+struct key_watch {
+	struct key_watch_options options;
+	struct etcd_keys keys;
+	int64_t next; /* everything before that revision was told */
+	const struct key_watch_handlers *handlers;
+	void *data;
+	struct etcd_call *call;
+	uint64_t timer;
+	guint pending; /* calls and timers that are still to end, each when its handler returns */
+	guint overdue; /* timers that were cancelled after their job had been posted */
+	struct backoff backoff;
+	uint64_t began; /* loop_now() */
+	gboolean had_events;
+	gboolean went_back;
+	gboolean is_over; /* lost was called */
+	gboolean stopped;
+};
+
+static void begin(struct key_watch *watch);
+
+static void end_if_stopped(struct key_watch *watch)
+{
+	if (!watch->stopped || watch->pending > 0)
+		return;
+	watch->handlers->stopped(watch->data);
+	g_bytes_unref(watch->keys.key);
+	if (watch->keys.range_end != NULL)
+		g_bytes_unref(watch->keys.range_end);
+	strand_unref(watch->options.strand);
+	g_free(watch);
+}
+
+static void on_timer(void *data)
+{
+	struct key_watch *watch = data;
+
+	/* Jobs come in the order of their timers: this one is of a cancelled timer. */
+	if (watch->overdue > 0) {
+		watch->overdue--;
+	} else {
+		watch->timer = 0;
+		if (!watch->stopped)
+			begin(watch);
+	}
+	watch->pending--;
+	end_if_stopped(watch);
+}
+
+static void cancel_timer(struct key_watch *watch)
+{
+	uint64_t timer = watch->timer;
+
+	watch->timer = 0;
+	if (timer == 0)
+		return;
+	if (loop_timer_cancel(watch->options.loop, timer))
+		watch->pending--;
+	else
+		watch->overdue++;
+}
+
+static void begin_later(struct key_watch *watch)
+{
+	uint64_t delay = backoff_next(&watch->backoff, loop_now(), 0);
+
+	watch->pending++;
+	watch->timer =
+		loop_timer_add(watch->options.loop, delay, watch->options.strand, on_timer, watch);
+}
+
+/* revision is the store's: one behind what was seen is that of a backup that was restored. */
+static void on_created(void *data, int64_t revision)
+{
+	struct key_watch *watch = data;
+
+	if (watch->stopped)
+		return;
+	watch->handlers->contact(watch->data, NULL);
+	if (revision <= 0 || revision >= watch->next - 1)
+		return;
+	watch->went_back = TRUE;
+	etcd_cancel(watch->call);
+}
+
+static void on_event(void *data, enum etcd_event event, const struct etcd_kv *kv)
+{
+	struct key_watch *watch = data;
+
+	if (watch->stopped || watch->went_back)
+		return;
+	watch->had_events = TRUE;
+	watch->handlers->event(watch->data, event, kv);
+}
+
+static void on_progress(void *data, int64_t revision)
+{
+	struct key_watch *watch = data;
+
+	if (!watch->went_back)
+		watch->next = MAX(watch->next, revision + 1);
+}
+
+static void lose(struct key_watch *watch, const struct etcd_result *result)
+{
+	watch->is_over = TRUE;
+	watch->handlers->lost(watch->data, result, watch->went_back);
+}
+
+static void ended(struct key_watch *watch, const struct etcd_result *result)
+{
+	gboolean too_short = !watch->had_events && loop_now() - watch->began < TOO_SHORT_MS;
+
+	if (watch->went_back || result->compact_revision != 0 || result->errnum == EACCES) {
+		lose(watch, result);
+		return;
+	}
+	if (result->errnum != 0 && result->errnum != ECANCELED)
+		watch->handlers->contact(watch->data, result);
+	if (result->errnum == 0 && !too_short)
+		begin(watch);
+	else
+		begin_later(watch);
+}
+
+static void on_done(void *data, const struct etcd_result *result)
+{
+	struct key_watch *watch = data;
+
+	watch->call = etcd_call_unref(watch->call);
+	if (!watch->stopped)
+		ended(watch, result);
+	watch->pending--;
+	end_if_stopped(watch);
+}
+
+static const struct etcd_watch_handlers handlers = {
+	.created = on_created,
+	.event = on_event,
+	.progress = on_progress,
+	.done = on_done,
+};
+
+static void begin(struct key_watch *watch)
+{
+	watch->began = loop_now();
+	watch->had_events = FALSE;
+	watch->pending++;
+	watch->call = etcd_watch(watch->options.client, &watch->keys, watch->next, &handlers, watch,
+		watch->options.strand);
+}
+
+struct key_watch *key_watch_start(const struct key_watch_options *options,
+	const struct etcd_keys *keys, int64_t revision,
+	const struct key_watch_handlers *watch_handlers, void *data)
+{
+	struct key_watch *watch = g_new0(struct key_watch, 1);
+
+	watch->options = *options;
+	strand_ref(watch->options.strand);
+	watch->keys.key = g_bytes_ref(keys->key);
+	if (keys->range_end != NULL)
+		watch->keys.range_end = g_bytes_ref(keys->range_end);
+	watch->next = revision;
+	watch->handlers = watch_handlers;
+	watch->data = data;
+	begin(watch);
+	return watch;
+}
+
+void key_watch_stop(struct key_watch *watch)
+{
+	watch->stopped = TRUE;
+	cancel_timer(watch);
+	if (watch->call != NULL)
+		etcd_cancel(watch->call);
+	end_if_stopped(watch);
+}
+
+void key_watch_kick(struct key_watch *watch)
+{
+	if (watch->timer == 0 || watch->stopped)
+		return;
+	cancel_timer(watch);
+	begin(watch);
+}
+
+void key_watch_reconnect(struct key_watch *watch)
+{
+	if (watch->call != NULL && !watch->stopped)
+		etcd_cancel(watch->call);
+}

@@ -1,0 +1,327 @@
+#include "kubefs/key_changes.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kubefs/escape.h"
+#include "kubefs/key_layout.h"
+#include "kubefs/key_path.h"
+
+/* Too long keys that are told of, one line each. */
+#define LONG_KEYS_MAX 10000
+/* So much of a long path is shown. */
+#define LONG_KEY_HEAD 200
+
+static struct node *find_node(struct filesystem *filesystem, struct key_snapshot *snapshot)
+{
+	const struct node_key key = {.kind = NODE_KEY, .value = snapshot};
+
+	return snapshot != NULL ? node_table_find(filesystem->nodes, &key) : NULL;
+}
+
+/* The escaped name means something else, or nothing, or something at last. */
+static void name_changed(struct filesystem *filesystem, const struct key_scope *scope,
+	const char *escaped, uint64_t gone)
+{
+	g_autofree char *component = NULL;
+	uint64_t directory = key_layout_locate(filesystem, scope, escaped, &component);
+
+	if (directory == 0)
+		return;
+	if (gone != 0)
+		notifier_delete(filesystem->notifier, directory, gone, component);
+	else
+		notifier_entry(filesystem->notifier, directory, component);
+}
+
+/* A name is listed now, or no more: where it stands, and where the directories of a long one do. */
+static void listing_changed(
+	struct filesystem *filesystem, const struct key_scope *scope, const char *escaped)
+{
+	size_t begin = 0;
+
+	for (;;) {
+		g_autofree char *chunk = g_strndup(escaped, begin);
+		const struct node_key key = key_layout_directory(scope, chunk);
+		struct node *node NODE_CLEANUP = node_table_find(filesystem->nodes, &key);
+		size_t cut = escape_next(escaped + begin);
+
+		if (node != NULL)
+			notifier_listing(filesystem->notifier, node->id);
+		if (escaped[begin + cut] == '\0')
+			return;
+		begin += cut;
+	}
+}
+
+static void plain_changed(struct filesystem *filesystem, const struct key_scope *scope,
+	const char *escaped, const struct key_change *change, const struct node *node)
+{
+	gboolean is_gone = change->new == NULL && !change->is_directory;
+
+	/* What is a directory before and after means what it did. */
+	if (change->was_directory && change->is_directory)
+		return;
+	/* Of a version that the kernel never saw it need not be told. */
+	if (change->old != NULL && change->new != NULL && !change->was_directory &&
+		!change->is_directory &&node == NULL)
+		return;
+	name_changed(filesystem, scope, escaped,
+		is_gone && !change->was_directory && node != NULL ? node->id : 0);
+}
+
+/* The listed names of what the change tells, before and after. */
+static gboolean is_listed_otherwise(const struct key_change *change)
+{
+	gboolean had_value = change->was_directory && change->old != NULL;
+	gboolean has_value = change->is_directory && change->new != NULL;
+	gboolean was_there = change->was_directory || change->old != NULL;
+	gboolean is_there = change->is_directory || change->new != NULL;
+
+	return had_value != has_value || was_there != is_there ||
+	       change->was_directory != change->is_directory;
+}
+
+static void report_if_long(struct filesystem *filesystem, const struct key_scope *scope,
+	size_t base, const char *name, size_t length, enum key_form form)
+{
+	g_autofree char *escaped = key_path_name(name, length, form);
+	g_autofree char *path = NULL;
+	g_autofree char *text = NULL;
+	gboolean is_new = FALSE;
+	size_t total;
+
+	if (key_layout_fits(base, escaped))
+		return;
+	total = base + 1 + key_path_cut_length(escaped);
+	path = key_path_of_directory(filesystem->keys, scope);
+	text = g_strdup_printf("%s: a key's path is longer than %d bytes and not shown: %.*s/%.*s%s"
+			       " (%zu bytes)",
+		keyspace_where(filesystem->keyspace), KEY_PATH_MAX, LONG_KEY_HEAD, path,
+		LONG_KEY_HEAD, escaped, strlen(escaped) > LONG_KEY_HEAD ? "..." : "", total);
+	pthread_mutex_lock(&filesystem->long_keys_lock);
+	if (g_hash_table_size(filesystem->long_keys) < LONG_KEYS_MAX)
+		is_new = g_hash_table_add(filesystem->long_keys, g_strdup(text));
+	pthread_mutex_unlock(&filesystem->long_keys_lock);
+	if (is_new)
+		journal_add(filesystem->journal, ENAMETOOLONG, text);
+}
+
+static void on_changed(void *data, struct keyspace *keyspace, struct key_directory *directory,
+	const struct key_change *change)
+{
+	struct filesystem *filesystem = data;
+	const struct key_scope *scope = key_directory_scope(directory);
+	struct node *node NODE_CLEANUP = find_node(filesystem, change->old);
+	size_t length;
+	const char *name = g_bytes_get_data(change->name, &length);
+	g_autofree char *plain = key_path_name(name, length, KEY_PLAIN);
+	g_autofree char *value = key_path_name(name, length, KEY_VALUE);
+	gboolean is_named = g_atomic_int_get(&filesystem->values_named);
+
+	if (is_named && change->old != change->new)
+		name_changed(filesystem, scope, value, 0);
+	plain_changed(filesystem, scope, plain, change, node);
+	if (!is_listed_otherwise(change))
+		return;
+	listing_changed(filesystem, scope, plain);
+	listing_changed(filesystem, scope, value);
+	if (change->new != NULL || change->is_directory)
+		report_if_long(filesystem, scope, key_layout_base(filesystem, scope), name, length,
+			KEY_PLAIN);
+}
+
+struct report {
+	struct filesystem *filesystem;
+	const struct key_scope *scope;
+	size_t base;
+};
+
+static gboolean visit_for_report(void *data, uint64_t sequence, const struct key_child *child)
+{
+	const struct report *report = data;
+	gboolean is_both = child->directory && child->snapshot != NULL;
+
+	report_if_long(report->filesystem, report->scope, report->base, child->name, child->length,
+		KEY_PLAIN);
+	if (is_both)
+		report_if_long(report->filesystem, report->scope, report->base, child->name,
+			child->length, KEY_VALUE);
+	return TRUE;
+}
+
+static void on_loaded(void *data, struct keyspace *keyspace, struct key_directory *directory)
+{
+	struct filesystem *filesystem = data;
+	const struct key_scope *scope = key_directory_scope(directory);
+	struct report report = {filesystem, scope, key_layout_base(filesystem, scope)};
+
+	if (!key_layout_is_short(report.base, directory))
+		key_directory_each(directory, 0, visit_for_report, &report);
+}
+
+/* Retiring */
+
+static gboolean shows_directory(const struct node *node, const void *data)
+{
+	const struct key_scope scope = key_layout_scope(&node->key);
+
+	return node->key.kind == NODE_KEYS && key_scope_equal(&scope, data);
+}
+
+struct inside {
+	struct filesystem *filesystem;
+	const struct key_scope *scope;
+};
+
+/* Keys and directories that stand in it. */
+static gboolean is_inside(const struct node *node, const void *data)
+{
+	const struct inside *inside = data;
+	g_autoptr(GBytes) name = NULL;
+	struct key_scope scope;
+	struct key_part part;
+	gboolean equal;
+
+	if (node->key.kind == NODE_KEY) {
+		g_autoptr(GBytes) key =
+			g_bytes_new_static(node->key.value->key, node->key.value->key_length);
+
+		return key_scope_find(inside->scope, key, &part) && !part.deeper;
+	}
+	scope = key_layout_scope(&node->key);
+	if (node->key.kind != NODE_KEYS ||
+		!key_path_parent(inside->filesystem->keys, &scope, &scope, &name))
+		return FALSE;
+	equal = key_scope_equal(&scope, inside->scope);
+	key_scope_finish(&scope);
+	return equal;
+}
+
+/* Counts the lanes that have yet to run; the last one lets the directory go. */
+struct retirement {
+	gint pending;
+	struct keyspace *keyspace;
+	struct key_directory *directory;
+	GHashTable *lanes; /* the kernel's directories with a name to forget; while it is begun */
+};
+
+static void on_lane_done(void *data)
+{
+	struct retirement *retirement = data;
+
+	if (!g_atomic_int_dec_and_test(&retirement->pending))
+		return;
+	keyspace_retire(retirement->keyspace, retirement->directory);
+	key_directory_unref(retirement->directory);
+	g_free(retirement);
+}
+
+static void retire_name(struct filesystem *filesystem, const struct key_scope *scope,
+	const char *escaped, struct retirement *retirement)
+{
+	g_autofree char *component = NULL;
+	uint64_t directory = key_layout_locate(filesystem, scope, escaped, &component);
+
+	if (directory == 0)
+		return;
+	notifier_entry(filesystem->notifier, directory, component);
+	g_hash_table_add(retirement->lanes, g_memdup2(&directory, sizeof(directory)));
+}
+
+/* It ends when the kernel has forgotten what was queued. */
+static void wait_for_lanes(struct filesystem *filesystem, struct retirement *retirement)
+{
+	g_autoptr(GHashTable) lanes = g_steal_pointer(&retirement->lanes);
+	GHashTableIter iter;
+	void *directory;
+
+	g_atomic_int_add(&retirement->pending, (gint)g_hash_table_size(lanes));
+	g_hash_table_iter_init(&iter, lanes);
+	while (g_hash_table_iter_next(&iter, &directory, NULL))
+		notifier_after(
+			filesystem->notifier, *(uint64_t *)directory, on_lane_done, retirement);
+	on_lane_done(retirement);
+}
+
+/* The name of a directory of keys in its parent, with all that the kernel holds below it. */
+static void retire_directory(
+	struct filesystem *filesystem, const struct node *node, struct retirement *retirement)
+{
+	const struct key_scope scope = key_layout_scope(&node->key);
+	g_autoptr(GBytes) name = NULL;
+	g_autofree char *escaped = NULL;
+	struct key_scope parent;
+	size_t length;
+	const char *bytes;
+
+	if (!key_path_parent(filesystem->keys, &scope, &parent, &name))
+		return;
+	if (name != NULL) {
+		bytes = g_bytes_get_data(name, &length);
+		escaped = key_path_name(bytes, length, KEY_PLAIN);
+	} else {
+		escaped = g_strdup(KEY_PATH_SLASHLESS);
+	}
+	retire_name(filesystem, &parent, escaped, retirement);
+	key_scope_finish(&parent);
+}
+
+/* What is in use outlives the dentry of its directory (kubefs/changes.c): by its own name. */
+static void retire_key(
+	struct filesystem *filesystem, const struct node *node, struct retirement *retirement)
+{
+	const struct key_scope *scope = key_directory_scope(retirement->directory);
+	g_autoptr(GBytes) key =
+		g_bytes_new_static(node->key.value->key, node->key.value->key_length);
+	g_autofree char *plain = NULL;
+	g_autofree char *value = NULL;
+	struct key_part part;
+
+	key_scope_find(scope, key, &part);
+	plain = key_path_name(part.name, part.length, KEY_PLAIN);
+	value = key_path_name(part.name, part.length, KEY_VALUE);
+	retire_name(filesystem, scope, plain, retirement);
+	if (g_atomic_int_get(&filesystem->values_named))
+		retire_name(filesystem, scope, value, retirement);
+}
+
+static void on_retiring(void *data, struct keyspace *keyspace, struct key_directory *directory)
+{
+	struct filesystem *filesystem = data;
+	const struct key_scope *scope = key_directory_scope(directory);
+	const struct inside match = {filesystem, scope};
+	g_autoptr(GPtrArray) directories =
+		node_table_select(filesystem->nodes, shows_directory, scope);
+	g_autoptr(GPtrArray) inside = node_table_select(filesystem->nodes, is_inside, &match);
+	struct retirement *retirement = g_new0(struct retirement, 1);
+
+	*retirement = (struct retirement){
+		.pending = 1,
+		.keyspace = keyspace,
+		.directory = key_directory_ref(directory),
+		.lanes = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL),
+	};
+	for (guint i = 0; i < directories->len; i++) {
+		const struct node *node = g_ptr_array_index(directories, i);
+
+		notifier_listing(filesystem->notifier, node->id);
+		if (key_layout_chunk(&node->key)[0] == '\0')
+			retire_directory(filesystem, node, retirement);
+	}
+	for (guint i = 0; i < inside->len; i++) {
+		const struct node *node = g_ptr_array_index(inside, i);
+
+		if (node->key.kind == NODE_KEY)
+			retire_key(filesystem, node, retirement);
+		else
+			retire_directory(filesystem, node, retirement);
+	}
+	wait_for_lanes(filesystem, retirement);
+}
+
+const struct keyspace_handlers KEY_CHANGES_HANDLERS = {
+	.changed = on_changed,
+	.loaded = on_loaded,
+	.retiring = on_retiring,
+};

@@ -1,0 +1,230 @@
+#include "kubefs/key_layout.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "kubefs/key_path.h"
+
+/* A byte takes three at most when it is escaped, and a cut two for each ESCAPE_CHUNK less two. */
+#define ESCAPED_MAX(length) ((length)*3 + strlen(KEY_PATH_VALUE) + 1)
+#define CUT_MAX(length) (ESCAPED_MAX(length) + ESCAPED_MAX(length) / 64)
+
+struct node_key key_layout_directory(const struct key_scope *scope, const char *chunk)
+{
+	return (struct node_key){
+		.kind = NODE_KEYS,
+		.prefix = scope->prefix,
+		.slashless = scope->slashless,
+		.name = chunk[0] != '\0' ? chunk : NULL,
+	};
+}
+
+struct key_scope key_layout_scope(const struct node_key *key)
+{
+	return (struct key_scope){.prefix = key->prefix, .slashless = key->slashless};
+}
+
+const char *key_layout_chunk(const struct node_key *key)
+{
+	return key->name != NULL ? key->name : "";
+}
+
+static void begin_entry(struct filesystem *filesystem, double timeout, struct layout_entry *ret)
+{
+	ret->found = TRUE;
+	ret->keyspace = filesystem->keyspace;
+	ret->entry_timeout = timeout;
+	/* What is true for long is told of when it changes. */
+	ret->attr_timeout = LAYOUT_LONG;
+}
+
+void key_layout_key_entry(struct filesystem *filesystem, struct key_snapshot *snapshot,
+	double timeout, struct layout_entry *ret)
+{
+	begin_entry(filesystem, timeout, ret);
+	ret->key = (struct node_key){.kind = NODE_KEY, .value = key_snapshot_ref(snapshot)};
+}
+
+void key_layout_directory_entry(struct filesystem *filesystem, const struct key_scope *scope,
+	const char *chunk, double timeout, struct layout_entry *ret)
+{
+	/* That it is asked for is the sign of its use (fuse.md 14). */
+	begin_entry(filesystem, MIN(timeout, LAYOUT_USE), ret);
+	ret->key = key_layout_directory(scope, chunk);
+	g_bytes_ref(ret->key.prefix);
+	ret->key.name = g_strdup(ret->key.name);
+}
+
+void key_layout_top(struct filesystem *filesystem, struct layout_entry *ret)
+{
+	struct key_scope scope;
+
+	key_path_root(filesystem->keys, &scope);
+	key_layout_directory_entry(filesystem, &scope, "", LAYOUT_USE, ret);
+	key_scope_finish(&scope);
+}
+
+double key_layout_timeout(struct key_directory *directory)
+{
+	return key_directory_must_poll(directory) ? LAYOUT_POLLED : LAYOUT_LONG;
+}
+
+size_t key_layout_base(struct filesystem *filesystem, const struct key_scope *scope)
+{
+	g_autofree char *path = key_path_of_directory(filesystem->keys, scope);
+
+	return strlen(path) + (filesystem->keys_at_root ? 0 : strlen("etcd/"));
+}
+
+gboolean key_layout_fits(size_t base, const char *escaped)
+{
+	return base + 1 + key_path_cut_length(escaped) <= KEY_PATH_MAX;
+}
+
+gboolean key_layout_is_short(size_t base, struct key_directory *directory)
+{
+	size_t longest = key_directory_longest(directory);
+
+	return ESCAPED_MAX(longest) <= NAME_MAX && base + 1 + CUT_MAX(longest) <= KEY_PATH_MAX;
+}
+
+uint64_t key_layout_locate(struct filesystem *filesystem, const struct key_scope *scope,
+	const char *escaped, char **ret_component)
+{
+	g_autofree char *chunk = key_path_chunk(escaped);
+	const struct node_key key = key_layout_directory(scope, chunk);
+	struct node *node NODE_CLEANUP = node_table_find(filesystem->nodes, &key);
+
+	*ret_component = g_strdup(escaped + strlen(chunk));
+	return node != NULL ? node->id : 0;
+}
+
+struct chunk_search {
+	const char *chunk;
+	size_t base;
+	gboolean found;
+};
+
+static gboolean is_cut_after(const struct chunk_search *search, const char *escaped)
+{
+	gboolean is_chunk;
+	g_autofree char *component = key_path_component(escaped, search->chunk, &is_chunk);
+
+	return component != NULL && key_layout_fits(search->base, escaped);
+}
+
+static gboolean visit_for_chunk(void *data, uint64_t sequence, const struct key_child *child)
+{
+	struct chunk_search *search = data;
+	g_autofree char *plain = key_path_name(child->name, child->length, KEY_PLAIN);
+	g_autofree char *value = key_path_name(child->name, child->length, KEY_VALUE);
+
+	search->found = is_cut_after(search, plain) ||
+			(child->snapshot != NULL && is_cut_after(search, value));
+	return !search->found;
+}
+
+static gboolean has_chunk(struct key_directory *directory, size_t base, const char *chunk)
+{
+	struct chunk_search search = {.chunk = chunk, .base = base};
+
+	if (!key_layout_is_short(base, directory))
+		key_directory_each(directory, 0, visit_for_chunk, &search);
+	return search.found;
+}
+
+/* A name that can be in the directory, which is known. */
+static void resolve_name(struct filesystem *filesystem, struct key_directory *directory,
+	enum key_step step, const char *name, size_t length, struct layout_entry *ret)
+{
+	const struct key_scope *scope = key_directory_scope(directory);
+	const enum key_form form = step == KEY_STEP_VALUE ? KEY_VALUE : KEY_PLAIN;
+	g_autofree char *escaped = key_path_name(name, length, form);
+	struct key_snapshot *snapshot KEY_SNAPSHOT_CLEANUP = NULL;
+	double timeout = ret->entry_timeout;
+	gboolean is_directory;
+
+	if (!key_directory_find(directory, name, length, &snapshot, &is_directory) ||
+		!key_layout_fits(key_layout_base(filesystem, scope), escaped))
+		return;
+	if (form == KEY_PLAIN && is_directory) {
+		struct key_scope child;
+
+		key_path_child(scope, name, length, &child);
+		keyspace_touch(filesystem->keyspace, &child);
+		key_layout_directory_entry(filesystem, &child, "", timeout, ret);
+		key_scope_finish(&child);
+	} else if (snapshot != NULL) {
+		key_layout_key_entry(filesystem, snapshot, timeout, ret);
+	}
+}
+
+/* "%." at the mount point, where there are such keys. */
+static int resolve_slashless(struct filesystem *filesystem, const struct key_scope *scope,
+	collection_wait wait, void *data, struct layout_entry *ret, GError **error)
+{
+	struct key_scope root;
+	struct key_scope slashless;
+	struct key_directory *directory;
+	struct key_directory_status status;
+	gboolean is_there;
+	int r;
+
+	key_path_root(filesystem->keys, &root);
+	is_there =
+		key_scope_equal(scope, &root) && key_path_slashless(filesystem->keys, &slashless);
+	key_scope_finish(&root);
+	if (!is_there) {
+		ret->entry_timeout = LAYOUT_LONG;
+		return 0;
+	}
+	r = keyspace_look(filesystem->keyspace, &slashless, wait, data, &directory, error);
+	if (r == 0) {
+		key_directory_describe(directory, &status);
+		/* The mount point is not told when the first of them comes or the last goes. */
+		ret->entry_timeout = LAYOUT_POLLED;
+		if (status.keys + status.directories > 0)
+			key_layout_directory_entry(filesystem, &slashless, "", LAYOUT_POLLED, ret);
+		key_directory_unref(directory);
+	}
+	key_scope_finish(&slashless);
+	return r;
+}
+
+int key_layout_resolve(struct filesystem *filesystem, const struct node *node, const char *name,
+	collection_wait wait, void *data, struct layout_entry *ret, GError **error)
+{
+	const struct key_scope scope = key_layout_scope(&node->key);
+	const char *chunk = key_layout_chunk(&node->key);
+	struct key_directory *directory;
+	g_autofree char *component = NULL;
+	enum key_step step;
+	size_t length;
+	int r;
+
+	ret->keyspace = filesystem->keyspace;
+	ret->changes = keyspace_changes(filesystem->keyspace);
+	step = key_path_step(chunk, name, &component, &length);
+	if (step == KEY_STEP_SLASHLESS)
+		return resolve_slashless(filesystem, &scope, wait, data, ret, error);
+	ret->entry_timeout = LAYOUT_LONG;
+	if (step == KEY_STEP_NONE)
+		return 0;
+	if (step == KEY_STEP_VALUE)
+		g_atomic_int_set(&filesystem->values_named, TRUE);
+	r = keyspace_look(filesystem->keyspace, &scope, wait, data, &directory, error);
+	if (r < 0)
+		return r;
+	ret->entry_timeout = key_layout_timeout(directory);
+	if (step != KEY_STEP_CHUNK) {
+		resolve_name(filesystem, directory, step, component, length, ret);
+	} else {
+		/* Nobody tells when the first name of that chunk comes or the last goes. */
+		ret->entry_timeout = LAYOUT_POLLED;
+		if (has_chunk(directory, key_layout_base(filesystem, &scope), component))
+			key_layout_directory_entry(
+				filesystem, &scope, component, LAYOUT_POLLED, ret);
+	}
+	key_directory_unref(directory);
+	return 0;
+}

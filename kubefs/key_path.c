@@ -1,0 +1,255 @@
+#include "kubefs/key_path.h"
+
+#include <string.h>
+
+#include "kubefs/escape.h"
+
+/* The daemon's own directory at the mount point. */
+#define CONTROL ".kubefs"
+#define CONTROL_ESCAPED "%2Ekubefs"
+
+static gboolean ends_in_slash(GBytes *prefix)
+{
+	size_t length;
+	const char *bytes = g_bytes_get_data(prefix, &length);
+
+	return length > 0 && bytes[length - 1] == '/';
+}
+
+static GBytes *append(GBytes *prefix, const char *name, size_t length)
+{
+	GByteArray *bytes = g_byte_array_new();
+	size_t prefix_length;
+	const void *data = g_bytes_get_data(prefix, &prefix_length);
+
+	if (prefix_length > 0)
+		g_byte_array_append(bytes, data, (guint)prefix_length);
+	if (length > 0)
+		g_byte_array_append(bytes, (const guint8 *)name, (guint)length);
+	g_byte_array_append(bytes, (const guint8 *)"/", 1);
+	return g_byte_array_free_to_bytes(bytes);
+}
+
+void key_path_root(GBytes *prefix, struct key_scope *ret)
+{
+	*ret = (struct key_scope){
+		.prefix = ends_in_slash(prefix) ? g_bytes_ref(prefix) : append(prefix, NULL, 0),
+	};
+}
+
+gboolean key_path_slashless(GBytes *prefix, struct key_scope *ret)
+{
+	if (ends_in_slash(prefix))
+		return FALSE;
+	*ret = (struct key_scope){.prefix = g_bytes_ref(prefix), .slashless = TRUE};
+	return TRUE;
+}
+
+void key_path_child(
+	const struct key_scope *scope, const char *name, size_t length, struct key_scope *ret)
+{
+	*ret = (struct key_scope){.prefix = append(scope->prefix, name, length)};
+}
+
+gboolean key_path_parent(
+	GBytes *prefix, const struct key_scope *scope, struct key_scope *ret, GBytes **ret_name)
+{
+	struct key_scope root;
+	gboolean is_root;
+	size_t length;
+	const char *bytes = g_bytes_get_data(scope->prefix, &length);
+	size_t begin;
+
+	key_path_root(prefix, &root);
+	is_root = key_scope_equal(scope, &root);
+	if (is_root || scope->slashless) {
+		if (is_root) {
+			key_scope_finish(&root);
+			return FALSE;
+		}
+		*ret = root;
+		*ret_name = NULL;
+		return TRUE;
+	}
+	key_scope_finish(&root);
+	/* It ends in '/', which is no part of the name. */
+	begin = length - 1;
+	while (begin > g_bytes_get_size(prefix) && bytes[begin - 1] != '/')
+		begin--;
+	*ret_name = g_bytes_new(bytes + begin, length - 1 - begin);
+	*ret = (struct key_scope){
+		.prefix = g_bytes_new(bytes, begin),
+		.slashless = begin == g_bytes_get_size(prefix) && !ends_in_slash(prefix),
+	};
+	return TRUE;
+}
+
+char *key_path_name(const char *name, size_t length, enum key_form form)
+{
+	if (form == KEY_PLAIN && length == strlen(CONTROL) && memcmp(name, CONTROL, length) == 0)
+		return g_strdup(CONTROL_ESCAPED);
+	return escape_name(name, length, form == KEY_VALUE ? KEY_PATH_VALUE : "");
+}
+
+char *key_path_component(const char *escaped, const char *chunk, gboolean *ret_is_chunk)
+{
+	size_t length = strlen(chunk);
+	size_t begin = 0;
+	size_t rest = strlen(escaped);
+	size_t cut = escape_next(escaped);
+
+	if (strncmp(escaped, chunk, length) != 0)
+		return NULL;
+	while (begin < length && cut < rest) {
+		begin += cut;
+		rest -= cut;
+		cut = escape_next(escaped + begin);
+	}
+	if (begin != length)
+		return NULL;
+	*ret_is_chunk = cut < rest;
+	if (cut == rest)
+		return g_strdup(escaped + begin);
+	return g_strdup_printf("%.*s%%", (int)cut, escaped + begin);
+}
+
+char *key_path_chunk(const char *escaped)
+{
+	size_t begin = 0;
+
+	while (escape_next(escaped + begin) < strlen(escaped + begin))
+		begin += escape_next(escaped + begin);
+	return g_strndup(escaped, begin);
+}
+
+/* A whole escaped name; FALSE when it is none of that form. */
+static gboolean parse(const char *escaped, enum key_form form, char **ret_name, size_t *ret_length)
+{
+	if (form == KEY_PLAIN && strcmp(escaped, CONTROL) == 0)
+		return FALSE;
+	if (form == KEY_PLAIN && strcmp(escaped, CONTROL_ESCAPED) == 0) {
+		*ret_name = g_strdup(CONTROL);
+		*ret_length = strlen(CONTROL);
+		return TRUE;
+	}
+	*ret_name = unescape_name(escaped, form == KEY_VALUE ? KEY_PATH_VALUE : "", ret_length);
+	return *ret_name != NULL;
+}
+
+enum key_step key_path_step(
+	const char *chunk, const char *file, char **ret_name, size_t *ret_length)
+{
+	g_autofree char *escaped = g_strconcat(chunk, file, NULL);
+	g_autofree char *cut = NULL;
+	enum key_step step = KEY_STEP_NONE;
+
+	*ret_name = NULL;
+	*ret_length = 0;
+	if (chunk[0] == '\0' && strcmp(file, KEY_PATH_SLASHLESS) == 0)
+		return KEY_STEP_SLASHLESS;
+	if (escape_is_chunk(file)) {
+		escaped[strlen(escaped) - 1] = '\0';
+		*ret_name = g_steal_pointer(&escaped);
+		return KEY_STEP_CHUNK;
+	}
+	/* Only the one way of cutting it up is a path to it. */
+	cut = key_path_chunk(escaped);
+	if (strcmp(cut, chunk) != 0)
+		return KEY_STEP_NONE;
+	if (parse(escaped, KEY_VALUE, ret_name, ret_length))
+		step = KEY_STEP_VALUE;
+	else if (parse(escaped, KEY_PLAIN, ret_name, ret_length))
+		step = KEY_STEP_PLAIN;
+	/* A component never holds one; "%2F" is nobody's. */
+	if (step != KEY_STEP_NONE && *ret_length > 0 && memchr(*ret_name, '/', *ret_length)) {
+		g_clear_pointer(ret_name, g_free);
+		return KEY_STEP_NONE;
+	}
+	return step;
+}
+
+static void append_cut(GString *path, const char *escaped)
+{
+	if (path->len > 0)
+		g_string_append_c(path, '/');
+	for (;;) {
+		size_t cut = escape_next(escaped);
+
+		g_string_append_len(path, escaped, (gssize)cut);
+		escaped += cut;
+		if (*escaped == '\0')
+			return;
+		g_string_append(path, "%/");
+	}
+}
+
+/* All but the last of its components are directories. */
+static char *make_path(const char *rest, size_t length, gboolean slashless, enum key_form form)
+{
+	GString *path = g_string_new(slashless ? KEY_PATH_SLASHLESS : NULL);
+	const char *end = rest + length;
+
+	for (;;) {
+		const char *slash = memchr(rest, '/', (size_t)(end - rest));
+		g_autofree char *name = NULL;
+
+		name = key_path_name(rest, (size_t)((slash != NULL ? slash : end) - rest),
+			slash != NULL ? KEY_PLAIN : form);
+		append_cut(path, name);
+		if (slash == NULL)
+			return g_string_free(path, FALSE);
+		rest = slash + 1;
+	}
+}
+
+char *key_path_of_directory(GBytes *prefix, const struct key_scope *scope)
+{
+	size_t length;
+	const char *bytes = g_bytes_get_data(scope->prefix, &length);
+	gboolean slashless = FALSE;
+	size_t begin;
+
+	if (scope->slashless)
+		return g_strdup(KEY_PATH_SLASHLESS);
+	begin = g_bytes_get_size(prefix);
+	if (!ends_in_slash(prefix)) {
+		slashless = bytes[begin] != '/';
+		begin += slashless ? 0 : 1;
+	}
+	/* Without the '/' that it ends in. */
+	if (length <= begin)
+		return g_strdup("");
+	return make_path(bytes + begin, length - 1 - begin, slashless, KEY_PLAIN);
+}
+
+char *key_path_of_key(GBytes *prefix, GBytes *key, enum key_form form)
+{
+	size_t length;
+	const char *bytes = g_bytes_get_data(key, &length);
+	size_t begin;
+	const void *wanted = g_bytes_get_data(prefix, &begin);
+	gboolean slashless = FALSE;
+
+	if (length < begin || (begin > 0 && memcmp(bytes, wanted, begin) != 0))
+		return NULL;
+	if (!ends_in_slash(prefix)) {
+		slashless = begin == length || bytes[begin] != '/';
+		begin += slashless ? 0 : 1;
+	}
+	return make_path(bytes + begin, length - begin, slashless, form);
+}
+
+size_t key_path_cut_length(const char *escaped)
+{
+	size_t length = 0;
+
+	for (;;) {
+		size_t cut = escape_next(escaped);
+
+		length += cut;
+		escaped += cut;
+		if (*escaped == '\0')
+			return length;
+		length += strlen("%/");
+	}
+}
