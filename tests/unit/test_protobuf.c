@@ -422,6 +422,7 @@ END_TEST
 START_TEST (depth) {
 	GByteArray *shallow = g_byte_array_new();
 	GByteArray *deep = g_byte_array_new();
+	g_autofree char *got = NULL;
 
 	for (int i = 0; i < 190; i++)
 		shallow = wrapped(28, shallow);
@@ -430,7 +431,7 @@ START_TEST (depth) {
 	refuse("apiextensions.k8s.io/v1", "CustomResourceDefinition", definition(deep), EFBIG);
 	expect_schema(wrapped(28, typed("x")), "{\"not\":{\"type\":\"x\"}}");
 	ck_assert_int_eq(decode("apiextensions.k8s.io/v1", "CustomResourceDefinition",
-				 definition(shallow), PROTOBUF_READ_ALL, &(char *){NULL}),
+				 definition(shallow), PROTOBUF_READ_ALL, &got),
 		0);
 }
 END_TEST
