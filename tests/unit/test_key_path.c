@@ -7,7 +7,7 @@
 #include "tests/unit/cache_fixture.h"
 #include "tests/unit/key_generate.h"
 
-#define KEYS 30000
+#define KEYS 6000
 
 static GBytes *bytes(const char *text)
 {
@@ -134,7 +134,7 @@ START_TEST (has_no_second_way_to_write_a_key) {
 	g_autoptr(GRand) random = g_rand_new_with_seed(1);
 	guint taken = 0;
 
-	for (guint i = 0; i < KEYS * 10; i++) {
+	for (guint i = 0; i < KEYS * 50; i++) {
 		g_autoptr(GString) file = g_string_new(NULL);
 		g_autofree char *name = NULL;
 		g_autofree char *again = NULL;
