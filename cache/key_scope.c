@@ -13,7 +13,8 @@ gboolean key_scope_find(const struct key_scope *scope, GBytes *key, struct key_p
 	const char *bytes = g_bytes_get_data(key, &length);
 	const char *slash;
 
-	if (length < prefix_length || (prefix_length > 0 && memcmp(bytes, prefix, prefix_length)))
+	if (length < prefix_length ||
+		(prefix_length > 0 && memcmp(bytes, prefix, prefix_length) != 0))
 		return FALSE;
 	bytes += prefix_length;
 	length -= prefix_length;

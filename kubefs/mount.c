@@ -49,12 +49,12 @@ static char *mount_options(const struct mount *mount, const struct options *opti
 		g_string_append(text, ",subtype=kubefs");
 	if (strstr(text->str, "fsname=") == NULL) {
 		GPtrArray *contexts = mount->filesystem->contexts;
-		const struct context *first =
-			contexts->len > 0 ? g_ptr_array_index(contexts, 0) : NULL;
+		const char *source = options->source;
 
+		if (source == NULL && contexts->len > 0)
+			source = ((const struct context *)g_ptr_array_index(contexts, 0))->name;
 		g_string_append(text, ",fsname=");
-		append_escaped(text,
-			options->source != NULL || first == NULL ? options->source : first->name);
+		append_escaped(text, source != NULL ? source : "kubefs");
 	}
 	return g_string_free(text, FALSE);
 }

@@ -114,10 +114,9 @@ START_TEST (goes_there_and_back) {
 		for (guint form = KEY_PLAIN; form <= KEY_VALUE; form++) {
 			char *path = key_path_of_key(
 				prefix, g_ptr_array_index(keys, i), (enum key_form)form);
-			g_autoptr(GBytes) key = NULL;
-			gboolean is_value;
+			gboolean is_value = FALSE;
+			g_autoptr(GBytes) key = resolve(prefix, path, &is_value);
 
-			key = resolve(prefix, path, &is_value);
 			ck_assert_msg(g_bytes_equal(key, g_ptr_array_index(keys, i)), "%s", path);
 			ck_assert_int_eq(is_value, form == KEY_VALUE);
 			/* No two keys have one path, and no key two forms that are one. */
