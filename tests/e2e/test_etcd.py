@@ -391,9 +391,8 @@ def test_interrupt_ends_waiting(etcd_mount):
         mount = etcd_mount(source=etcd.url)
         etcd.pause(0)
         try:
-            time.sleep(4)
             waiting = subprocess.Popen(["ls", mount.path / "dir"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            time.sleep(1)
+            mount.wait_for(lambda: "parkedRequests: 1" in mount.status(), "ls waits")
             began = time.monotonic()
             waiting.send_signal(2)
             waiting.wait(20)
