@@ -35,7 +35,8 @@ FUZZ_SECONDS = 20
 DOCUMENTS = 100000
 OBJECTS = 1000
 # The codec has one thread: ThreadSanitizer would only make its tests slow.
-ONE_THREAD = ("document", "etcd_decode", "etcd_url", "json_", "yaml_", "merge", "number", "api_discovery", "schema", "escape")
+ONE_THREAD = ("document", "json_", "yaml_", "merge", "number", "api_discovery", "schema", "escape", "protobuf", "key_path",
+              "etcd_url", "etcd_decode")
 
 STAGES = {
     "unit": "the unit tests",
@@ -148,7 +149,7 @@ class Plan:
     def stage_protobuf(self):
         self.differential("differential_protobuf", "protobuf-oracle", "--objects", OBJECTS)
 
-    def pytest(self, name, folder, kind=None, cores=1, after=(), minutes=30, chosen=()):
+    def pytest(self, name, folder, kind=None, cores=1, after=(), minutes=40, chosen=()):
         report = self.logs / f"{name}.xml"
         report.unlink(missing_ok=True)
         argv = [sys.executable, "-m", "pytest", "-v", "-ra", "--color=no", "--tb=short", "--durations=10",
