@@ -453,10 +453,11 @@ struct etcd_call *etcd_watch(struct etcd_client *client, const struct etcd_keys 
 {
 	struct etcd_call *call = call_create(client, keys, data, strand);
 
+	/* It is among the others already. */
+	pthread_mutex_lock(&call->fake->lock);
 	call->is_watch = TRUE;
 	call->next = revision;
 	call->watch_handlers = *handlers;
-	pthread_mutex_lock(&call->fake->lock);
 	call->fake->count.watches++;
 	call->fake->count.watching++;
 	pthread_mutex_unlock(&call->fake->lock);
