@@ -192,13 +192,8 @@ static void run_pause(void *data)
 {
 	struct commit *commit RELEASED = data;
 
-	/* Jobs come in the order of their timers: this one is of a cancelled timer. */
-	if (commit->overdue > 0) {
-		commit->overdue--;
-		return;
-	}
-	commit->pause = 0;
-	commit->after_pause(commit);
+	if (delay_is_due(&commit->pause))
+		commit->after_pause(commit);
 }
 
 void commit_pause(struct commit *commit, commit_step step)
@@ -210,8 +205,8 @@ void commit_pause(struct commit *commit, commit_step step)
 		return;
 	commit->pauses++;
 	commit->after_pause = step;
-	commit->pause = loop_timer_add(
-		commit->parts->loop, delay, commit->strand, run_pause, commit_ref(commit));
+	delay_start(&commit->pause, commit->parts->loop, delay, commit->strand, run_pause,
+		commit_ref(commit));
 }
 
 static void run_look_again(void *data)
@@ -245,13 +240,8 @@ int commit_look(struct commit *commit, gboolean wait, struct snapshot **ret, GEr
 
 static void cancel_pause(struct commit *commit)
 {
-	uint64_t pause = commit->pause;
-
-	commit->pause = 0;
-	if (loop_timer_cancel(commit->parts->loop, pause))
+	if (delay_cancel(&commit->pause, commit->parts->loop))
 		commit_unref(commit);
-	else
-		commit->overdue++;
 }
 
 void commit_interrupt_wait(struct commit *commit)
@@ -260,7 +250,7 @@ void commit_interrupt_wait(struct commit *commit)
 		return;
 	if (commit->call != NULL) {
 		source_cancel(commit->call);
-	} else if (commit->pause != 0) {
+	} else if (delay_is_set(&commit->pause)) {
 		cancel_pause(commit);
 		commit_is_over(commit);
 	} else if (commit->waiting) {

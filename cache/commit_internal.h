@@ -16,6 +16,7 @@
 
 #include "cache/cache_parts.h"
 #include "cache/commit.h"
+#include "cache/delay.h"
 #include "cache/manifest.h"
 #include "cache/merge.h"
 
@@ -91,8 +92,7 @@ struct commit {
 	struct source_call *call;
 	gboolean changing; /* call is a change */
 	gboolean waiting; /* for the cache */
-	uint64_t pause; /* a timer */
-	guint overdue; /* of pauses that were cancelled after their job had been posted */
+	struct delay pause;
 	gboolean fresh; /* there is as the server said, and not the cache */
 	commit_step after_pause;
 	commit_got after_get;

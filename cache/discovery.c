@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "cache/backoff.h"
+#include "cache/delay.h"
 #include "client/error.h"
 #include "client/lock.h"
 
@@ -42,9 +43,8 @@ struct discovery {
 	/* On the strand only. */
 	struct announcer announcers[G_N_ELEMENTS(ANNOUNCERS)];
 	struct source_call *call;
-	uint64_t timer;
+	struct delay delay;
 	struct backoff backoff;
-	guint overdue; /* timers that were cancelled after their job had been posted */
 	guint again; /* index into READ_AGAIN_MS of what is due next */
 	gboolean stopped;
 	/* Guarded by the lock. */
@@ -109,35 +109,22 @@ static void on_timer(void *data)
 {
 	struct discovery *discovery RELEASED = data;
 
-	/* Jobs come in the order of their timers: this one is of a cancelled timer. */
-	if (discovery->overdue > 0) {
-		discovery->overdue--;
+	if (!delay_is_due(&discovery->delay) || discovery->stopped)
 		return;
-	}
-	if (discovery->stopped)
-		return;
-	discovery->timer = 0;
 	discover(discovery);
 }
 
 static void cancel_timer(struct discovery *discovery)
 {
-	uint64_t timer = discovery->timer;
-
-	discovery->timer = 0;
-	if (timer == 0)
-		return;
-	if (loop_timer_cancel(discovery->options.loop, timer))
+	if (delay_cancel(&discovery->delay, discovery->options.loop))
 		discovery_unref(discovery);
-	else
-		discovery->overdue++;
 }
 
-static void discover_after(struct discovery *discovery, uint64_t delay)
+static void discover_after(struct discovery *discovery, uint64_t milliseconds)
 {
 	cancel_timer(discovery);
-	discovery->timer = loop_timer_add(
-		discovery->options.loop, delay, discovery->strand, on_timer, ref(discovery));
+	delay_start(&discovery->delay, discovery->options.loop, milliseconds, discovery->strand,
+		on_timer, ref(discovery));
 }
 
 /* The next step of READ_AGAIN_MS; a first one waits until the last reading is a second old. */
@@ -158,7 +145,7 @@ static void read_again(struct discovery *discovery)
 /* A reading that is due soon anyway is not put off, however many events come. */
 static void announced(struct discovery *discovery)
 {
-	if (discovery->again == 1 && discovery->timer != 0)
+	if (discovery->again == 1 && delay_is_set(&discovery->delay))
 		return;
 	discovery->again = 0;
 	if (discovery->call == NULL)
@@ -439,7 +426,7 @@ static void run_kick(void *data)
 		announcer_watch(announcer);
 		discovery_unref(discovery);
 	}
-	if (discovery->timer != 0 && !discovery->stopped) {
+	if (delay_is_set(&discovery->delay) && !discovery->stopped) {
 		cancel_timer(discovery);
 		discover(discovery);
 	}

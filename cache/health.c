@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "cache/delay.h"
 #include "client/lock.h"
 
 #define PROBE_INTERVAL_MS 15000
@@ -16,8 +17,7 @@ struct health {
 	const struct health_handlers *handlers;
 	void *data;
 	struct source_call *call; /* on the strand */
-	uint64_t timer; /* on the strand */
-	guint overdue; /* on the strand: timers cancelled after their job had been posted */
+	struct delay timer; /* on the strand */
 	uint64_t delay; /* on the strand */
 	gboolean lost; /* on the strand: handlers.lost was called, restored not yet */
 	pthread_mutex_t lock; /* guards all below */
@@ -126,33 +126,21 @@ static void on_timer(void *data)
 {
 	struct health *health = data;
 
-	/* Jobs come in the order of their timers: this one may be of a cancelled timer. */
-	if (health->overdue > 0) {
-		health->overdue--;
-	} else {
-		health->timer = 0;
+	if (delay_is_due(&health->timer))
 		probe(health);
-	}
 	health_unref(health);
 }
 
 static void cancel_timer(struct health *health)
 {
-	uint64_t timer = health->timer;
-
-	health->timer = 0;
-	if (timer == 0)
-		return;
-	if (loop_timer_cancel(health->loop, timer))
+	if (delay_cancel(&health->timer, health->loop))
 		health_unref(health);
-	else
-		health->overdue++;
 }
 
 static void schedule(struct health *health, uint64_t delay)
 {
 	cancel_timer(health);
-	health->timer = loop_timer_add(health->loop, delay, health->strand, on_timer, ref(health));
+	delay_start(&health->timer, health->loop, delay, health->strand, on_timer, ref(health));
 }
 
 static void run_start(void *data)

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "cache/backoff.h"
+#include "cache/delay.h"
 #include "cache/key_loader.h"
 #include "cache/key_watch.h"
 
@@ -22,8 +23,7 @@ struct key_reflector {
 	enum phase phase;
 	struct key_loader *loader;
 	struct key_watch *watches[KEY_SCOPE_RANGES]; /* NULL: none */
-	uint64_t timer;
-	guint overdue; /* timers that were cancelled after their job had been posted */
+	struct delay delay;
 	struct backoff backoff;
 	int64_t revision; /* of the last load */
 	gboolean wanted; /* a watch was, when it was loaded last */
@@ -56,7 +56,7 @@ struct key_reflector *key_reflector_unref(struct key_reflector *reflector)
 {
 	if (reflector == NULL || !g_atomic_int_dec_and_test(&reflector->references))
 		return NULL;
-	g_assert(reflector->loader == NULL && reflector->timer == 0);
+	g_assert(reflector->loader == NULL && !delay_is_set(&reflector->delay));
 	strand_unref(reflector->options.strand);
 	g_free(reflector);
 	return NULL;
@@ -74,37 +74,24 @@ static void on_timer(void *data)
 {
 	struct key_reflector *reflector RELEASED = data;
 
-	/* Jobs come in the order of their timers: this one is of a cancelled timer. */
-	if (reflector->overdue > 0) {
-		reflector->overdue--;
+	if (!delay_is_due(&reflector->delay) || reflector->stopped)
 		return;
-	}
-	if (reflector->stopped)
-		return;
-	reflector->timer = 0;
 	load_enqueue(reflector);
 }
 
 static void load_later(struct key_reflector *reflector)
 {
-	uint64_t delay = backoff_next(&reflector->backoff, loop_now(), 0);
+	uint64_t milliseconds = backoff_next(&reflector->backoff, loop_now(), 0);
 
 	reflector->phase = PHASE_WAITING;
-	reflector->timer = loop_timer_add(reflector->options.loop, delay, reflector->options.strand,
-		on_timer, key_reflector_ref(reflector));
+	delay_start(&reflector->delay, reflector->options.loop, milliseconds,
+		reflector->options.strand, on_timer, key_reflector_ref(reflector));
 }
 
 static void cancel_timer(struct key_reflector *reflector)
 {
-	uint64_t timer = reflector->timer;
-
-	reflector->timer = 0;
-	if (timer == 0)
-		return;
-	if (loop_timer_cancel(reflector->options.loop, timer))
+	if (delay_cancel(&reflector->delay, reflector->options.loop))
 		key_reflector_unref(reflector);
-	else
-		reflector->overdue++;
 }
 
 /* The watches */

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "cache/backoff.h"
+#include "cache/delay.h"
 
 /* A watch that ends sooner than this without an event counts as failed (cache/reflector.c). */
 #define TOO_SHORT_MS 1000
@@ -14,9 +15,8 @@ struct key_watch {
 	const struct key_watch_handlers *handlers;
 	void *data;
 	struct etcd_call *call;
-	uint64_t timer;
+	struct delay delay;
 	guint pending; /* calls and timers that are still to end, each when its handler returns */
-	guint overdue; /* timers that were cancelled after their job had been posted */
 	struct backoff backoff;
 	uint64_t began; /* loop_now() */
 	gboolean had_events;
@@ -43,38 +43,25 @@ static void on_timer(void *data)
 {
 	struct key_watch *watch = data;
 
-	/* Jobs come in the order of their timers: this one is of a cancelled timer. */
-	if (watch->overdue > 0) {
-		watch->overdue--;
-	} else {
-		watch->timer = 0;
-		if (!watch->stopped)
-			begin(watch);
-	}
+	if (delay_is_due(&watch->delay) && !watch->stopped)
+		begin(watch);
 	watch->pending--;
 	end_if_stopped(watch);
 }
 
 static void cancel_timer(struct key_watch *watch)
 {
-	uint64_t timer = watch->timer;
-
-	watch->timer = 0;
-	if (timer == 0)
-		return;
-	if (loop_timer_cancel(watch->options.loop, timer))
+	if (delay_cancel(&watch->delay, watch->options.loop))
 		watch->pending--;
-	else
-		watch->overdue++;
 }
 
 static void begin_later(struct key_watch *watch)
 {
-	uint64_t delay = backoff_next(&watch->backoff, loop_now(), 0);
+	uint64_t milliseconds = backoff_next(&watch->backoff, loop_now(), 0);
 
 	watch->pending++;
-	watch->timer =
-		loop_timer_add(watch->options.loop, delay, watch->options.strand, on_timer, watch);
+	delay_start(&watch->delay, watch->options.loop, milliseconds, watch->options.strand,
+		on_timer, watch);
 }
 
 /* revision is the store's: one behind what was seen is that of a backup that was restored. */
@@ -187,7 +174,7 @@ void key_watch_stop(struct key_watch *watch)
 
 void key_watch_kick(struct key_watch *watch)
 {
-	if (watch->timer == 0 || watch->stopped)
+	if (!delay_is_set(&watch->delay) || watch->stopped)
 		return;
 	cancel_timer(watch);
 	begin(watch);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cache/backoff.h"
+#include "cache/delay.h"
 
 /* A watch that ends sooner than this without an event counts as failed (client-go). */
 #define WATCH_TOO_SHORT 1000
@@ -29,14 +30,13 @@ struct reflector {
 	void *data;
 	enum phase phase;
 	struct source_call *call;
-	uint64_t timer;
+	struct delay delay;
 	void (*after_timer)(struct reflector *reflector);
 	struct backoff backoff;
 	enum source_list_from from;
 	char *version; /* where to go on watching from */
 	uint64_t watch_began; /* loop_now() */
 	gboolean watch_had_events; /* since watch_began */
-	guint overdue; /* timers that were cancelled after their job had been posted */
 	uint64_t listed; /* loop_now() when the last list was complete */
 	uint64_t refused; /* loop_now() when the watch was forbidden, 0: it was not */
 	guint denials; /* lists refused in a row after one was complete */
@@ -89,7 +89,7 @@ struct reflector *reflector_unref(struct reflector *reflector)
 {
 	if (reflector == NULL || !g_atomic_int_dec_and_test(&reflector->references))
 		return NULL;
-	g_assert(reflector->call == NULL && reflector->timer == 0);
+	g_assert(reflector->call == NULL && !delay_is_set(&reflector->delay));
 	strand_unref(reflector->options.strand);
 	g_free(reflector->version);
 	g_free(reflector);
@@ -118,39 +118,26 @@ static void on_timer(void *data)
 {
 	struct reflector *reflector RELEASED = data;
 
-	/* Jobs come in the order of their timers: this one is of a cancelled timer. */
-	if (reflector->overdue > 0) {
-		reflector->overdue--;
+	if (!delay_is_due(&reflector->delay) || reflector->stopped)
 		return;
-	}
-	if (reflector->stopped)
-		return;
-	reflector->timer = 0;
 	reflector->after_timer(reflector);
 }
 
 static void wait_then(
 	struct reflector *reflector, void (*next)(struct reflector *), unsigned int floor)
 {
-	uint64_t delay = backoff_next(&reflector->backoff, loop_now(), floor);
+	uint64_t milliseconds = backoff_next(&reflector->backoff, loop_now(), floor);
 
 	reflector->phase = PHASE_WAITING;
 	reflector->after_timer = next;
-	reflector->timer = loop_timer_add(reflector->options.loop, delay, reflector->options.strand,
-		on_timer, reflector_ref(reflector));
+	delay_start(&reflector->delay, reflector->options.loop, milliseconds,
+		reflector->options.strand, on_timer, reflector_ref(reflector));
 }
 
 static void cancel_timer(struct reflector *reflector)
 {
-	uint64_t timer = reflector->timer;
-
-	reflector->timer = 0;
-	if (timer == 0)
-		return;
-	if (loop_timer_cancel(reflector->options.loop, timer))
+	if (delay_cancel(&reflector->delay, reflector->options.loop))
 		reflector_unref(reflector);
-	else
-		reflector->overdue++;
 }
 
 static void call_ended(struct reflector *reflector)
