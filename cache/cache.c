@@ -188,7 +188,7 @@ static void on_lost(void *data)
 	for_all(data, collection_reconnect);
 }
 
-/* Those who wait for what was never read wait in vain (refuse_while_away). */
+/* Those who wait for what was never read wait in vain (health_refuse). */
 static void on_away(void *data)
 {
 	struct cache *cache = data;
@@ -338,28 +338,13 @@ void cache_destroy(struct cache *cache)
 	g_free(cache);
 }
 
-/*
- * There is nothing to show and the server has been away for a while: to wait for it would only make
- * the user wait for a time-out.
- */
-static int refuse_while_away(struct cache *cache, GError **error)
-{
-	g_autofree char *message = NULL;
-	gint64 since;
-
-	if (!health_is_away(cache->health, &since, &message) ||
-		g_get_real_time() / G_USEC_PER_SEC - since < CACHE_PATIENCE_S)
-		return -EINPROGRESS;
-	return error_set(error, EHOSTDOWN, "%s", message);
-}
-
 int cache_catalog(
 	struct cache *cache, collection_wait wait, void *data, struct catalog **ret, GError **error)
 {
 	int r = discovery_look(cache->discovery, NULL, NULL, ret, error);
 
 	if (r == -EINPROGRESS)
-		r = refuse_while_away(cache, error);
+		r = health_refuse(cache->health, error);
 	if (r == -EINPROGRESS && wait != NULL)
 		r = discovery_look(cache->discovery, wait, data, ret, error);
 	return r;
@@ -438,7 +423,7 @@ static int look_at(struct cache *cache, struct resource *resource, const char *n
 		return r;
 	r = collection_look(collection, NULL, NULL, error);
 	if (r == -EINPROGRESS)
-		r = refuse_while_away(cache, error);
+		r = health_refuse(cache->health, error);
 	/* What was read before is shown while nobody can tell whether it is still so. */
 	if (r == -EHOSTDOWN && collection_is_shown(collection)) {
 		g_clear_error(error);

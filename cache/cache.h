@@ -25,11 +25,6 @@ struct cache;
 #define CACHE_NAMED_IDLE_MS (5UL * 60 * 1000)
 /* A collection that nobody looked into for this long is let go. */
 #define CACHE_IDLE_MS (30UL * 60 * 1000)
-/*
- * Who looks for what was never read waits for the server; once it has been away for this many
- * seconds, the answer is EHOSTDOWN at once.
- */
-#define CACHE_PATIENCE_S 3
 /* Milliseconds that a commit (cache/commit.h) may take, its wait for others included. */
 #define COMMIT_TIMEOUT_MS 30000
 /* Discovery is repeated at this age where CRDs and APIServices cannot be watched. */

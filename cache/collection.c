@@ -15,11 +15,6 @@ enum state {
 	STATE_FAILED, /* the first list failed */
 };
 
-struct waiter {
-	collection_wait wait;
-	void *data;
-};
-
 struct collection {
 	gint references;
 	struct source_scope scope;
@@ -40,22 +35,8 @@ struct collection {
 	uint64_t looked;
 	int errnum;
 	char *message;
-	GArray *waiters; /* of struct waiter */
+	struct waiters waiters;
 };
-
-static void unlock_and_wake(struct collection *collection)
-{
-	GArray *waiters = g_steal_pointer(&collection->waiters);
-
-	collection->waiters = g_array_new(FALSE, FALSE, sizeof(struct waiter));
-	pthread_mutex_unlock(&collection->lock);
-	for (guint i = 0; i < waiters->len; i++) {
-		struct waiter *waiter = &g_array_index(waiters, struct waiter, i);
-
-		waiter->wait(waiter->data);
-	}
-	g_array_unref(waiters);
-}
 
 static void on_list_begun(void *data)
 {
@@ -182,7 +163,7 @@ static void on_synced(void *data, const char *version, gboolean latest)
 	collection->state = STATE_READY;
 	collection->refreshing = FALSE;
 	collection->listed = loop_now();
-	unlock_and_wake(collection);
+	waiters_unlock_and_wake(&collection->waiters, &collection->lock);
 	if (tell)
 		tell_gone(collection, gone);
 	if (unwatched)
@@ -230,7 +211,7 @@ static void on_failed(void *data, const struct source_result *result)
 	collection->errnum = result->errnum;
 	g_free(collection->message);
 	collection->message = g_strdup(result->message);
-	unlock_and_wake(collection);
+	waiters_unlock_and_wake(&collection->waiters, &collection->lock);
 	if (gone != NULL)
 		tell_gone(collection, gone);
 	/* What was said not to be there is no longer known, either. */
@@ -285,7 +266,6 @@ struct collection *collection_create(
 	if (collection->options.applied == 0)
 		collection->options.applied = COLLECTION_APPLIED_MS;
 	collection->applied = applied_create(collection->options.applied);
-	collection->waiters = g_array_new(FALSE, FALSE, sizeof(struct waiter));
 	collection->looked = loop_now();
 	collection->reflector = reflector_create(
 		&(struct reflector_options){
@@ -314,7 +294,7 @@ struct collection *collection_unref(struct collection *collection)
 	store_destroy(collection->store);
 	applied_destroy(collection->applied);
 	resource_unref(collection->scope.resource);
-	g_array_unref(collection->waiters);
+	waiters_finish(&collection->waiters);
 	pthread_mutex_destroy(&collection->lock);
 	g_free(collection->namespace);
 	g_free(collection->name);
@@ -497,7 +477,7 @@ static void post(struct collection *collection, strand_job job)
 void collection_wake(struct collection *collection)
 {
 	pthread_mutex_lock(&collection->lock);
-	unlock_and_wake(collection);
+	waiters_unlock_and_wake(&collection->waiters, &collection->lock);
 }
 
 void collection_kick(struct collection *collection)
@@ -514,7 +494,7 @@ void collection_stop(struct collection *collection)
 {
 	pthread_mutex_lock(&collection->lock);
 	collection->stopped = TRUE;
-	unlock_and_wake(collection);
+	waiters_unlock_and_wake(&collection->waiters, &collection->lock);
 	post(collection, run_stop);
 }
 
@@ -561,10 +541,10 @@ int collection_look(struct collection *collection, collection_wait wait, void *d
 		return 0;
 	if (wait == NULL)
 		return -EINPROGRESS;
-	if (collection->waiters->len >= COLLECTION_WAITERS_MAX)
+	if (waiters_count(&collection->waiters) >= COLLECTION_WAITERS_MAX)
 		return error_set(error, EAGAIN, "%s: too many requests wait for its list",
 			collection->scope.resource->name);
-	g_array_append_val(collection->waiters, ((struct waiter){wait, data}));
+	waiters_add(&collection->waiters, wait, data);
 	return -EINPROGRESS;
 }
 
@@ -636,7 +616,7 @@ uint64_t collection_idle(struct collection *collection)
 {
 	LOCK_GUARD(&collection->lock);
 
-	return collection->waiters->len > 0 ? 0 : loop_now() - collection->looked;
+	return waiters_count(&collection->waiters) > 0 ? 0 : loop_now() - collection->looked;
 }
 
 static const char *state_name(const struct collection *collection)

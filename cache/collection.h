@@ -7,6 +7,7 @@
 
 #include "cache/reflector.h"
 #include "cache/store.h"
+#include "cache/waiters.h"
 
 struct collection;
 
@@ -20,9 +21,6 @@ struct collection;
 
 /* How long what a change's response told outlives older news of the watch. */
 #define COLLECTION_APPLIED_MS 60000
-
-/* Called once, on any thread, with no lock held, when a look that waited is worth repeating. */
-typedef void (*collection_wait)(void *data);
 
 struct collection_handlers {
 	/*

@@ -31,11 +31,6 @@ struct announcer {
 	gboolean begun;
 };
 
-struct waiter {
-	collection_wait wait;
-	void *data;
-};
-
 struct discovery {
 	gint references;
 	struct discovery_options options;
@@ -56,7 +51,7 @@ struct discovery {
 	uint64_t ended; /* loop_now() of the last attempt's end */
 	int errnum;
 	char *message;
-	GArray *waiters;
+	struct waiters waiters;
 };
 
 static void discover(struct discovery *discovery);
@@ -76,7 +71,7 @@ void discovery_unref(struct discovery *discovery)
 		resource_unref(discovery->announcers[i].scope.resource);
 	catalog_unref(discovery->catalog);
 	strand_unref(discovery->strand);
-	g_array_unref(discovery->waiters);
+	waiters_finish(&discovery->waiters);
 	pthread_mutex_destroy(&discovery->lock);
 	g_free(discovery->message);
 	g_free(discovery);
@@ -91,18 +86,8 @@ static void release(struct discovery **discovery)
 
 void discovery_wake(struct discovery *discovery)
 {
-	GArray *waiters;
-
 	pthread_mutex_lock(&discovery->lock);
-	waiters = g_steal_pointer(&discovery->waiters);
-	discovery->waiters = g_array_new(FALSE, FALSE, sizeof(struct waiter));
-	pthread_mutex_unlock(&discovery->lock);
-	for (guint i = 0; i < waiters->len; i++) {
-		struct waiter *waiter = &g_array_index(waiters, struct waiter, i);
-
-		waiter->wait(waiter->data);
-	}
-	g_array_unref(waiters);
+	waiters_unlock_and_wake(&discovery->waiters, &discovery->lock);
 }
 
 static void on_timer(void *data)
@@ -333,7 +318,6 @@ struct discovery *discovery_create(const struct discovery_options *options)
 	discovery->references = 1;
 	discovery->options = *options;
 	discovery->strand = strand_create(options->pool);
-	discovery->waiters = g_array_new(FALSE, FALSE, sizeof(struct waiter));
 	discovery->running = TRUE;
 	discovery->again = READ_AGAIN_LAST;
 	pthread_mutex_init(&discovery->lock, NULL);
@@ -399,7 +383,7 @@ int discovery_look(struct discovery *discovery, collection_wait wait, void *data
 	}
 	if (wait == NULL)
 		return -EINPROGRESS;
-	g_array_append_val(discovery->waiters, ((struct waiter){wait, data}));
+	waiters_add(&discovery->waiters, wait, data);
 	return -EINPROGRESS;
 }
 

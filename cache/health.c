@@ -1,8 +1,10 @@
 #include "cache/health.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "cache/delay.h"
+#include "client/error.h"
 #include "client/lock.h"
 
 #define PROBE_INTERVAL_MS 15000
@@ -228,4 +230,13 @@ gboolean health_is_away(struct health *health, gint64 *ret_since, char **ret_mes
 	*ret_since = health->since;
 	*ret_message = g_strdup(health->message);
 	return TRUE;
+}
+
+int health_refuse(struct health *health, GError **error)
+{
+	LOCK_GUARD(&health->lock);
+
+	if (!health->away || g_get_real_time() / G_USEC_PER_SEC - health->since < HEALTH_PATIENCE_S)
+		return -EINPROGRESS;
+	return error_set(error, EHOSTDOWN, "%s", health->message);
 }

@@ -10,6 +10,12 @@
 
 struct health;
 
+/*
+ * Who looks for what was never read waits for the server; once it has been away for this many
+ * seconds, the answer is EHOSTDOWN at once.
+ */
+#define HEALTH_PATIENCE_S 3
+
 struct health_handlers {
 	/* The server did not answer a probe: connections may be dead. On the health's strand. */
 	void (*lost)(void *data);
@@ -37,3 +43,8 @@ void health_report(struct health *health, const struct source_result *result);
  * and *ret_message why (g_free). Any thread.
  */
 gboolean health_is_away(struct health *health, gint64 *ret_since, char **ret_message);
+/*
+ * For who has nothing to show and would wait for the server: -EHOSTDOWN with error set when it has
+ * been away for HEALTH_PATIENCE_S, else -EINPROGRESS. Any thread.
+ */
+int health_refuse(struct health *health, GError **error);

@@ -12,11 +12,6 @@ enum state {
 	STATE_FAILED, /* the first load failed */
 };
 
-struct waiter {
-	collection_wait wait;
-	void *data;
-};
-
 /* Whether anything is left below a name. On the strand. */
 struct check {
 	GHashTable *names; /* set of GBytes: what is still to be asked */
@@ -52,22 +47,8 @@ struct key_directory {
 	struct timespec changed;
 	int errnum;
 	char *message;
-	GArray *waiters; /* of struct waiter */
+	struct waiters waiters;
 };
-
-static void unlock_and_wake(struct key_directory *directory)
-{
-	GArray *waiters = g_steal_pointer(&directory->waiters);
-
-	directory->waiters = g_array_new(FALSE, FALSE, sizeof(struct waiter));
-	pthread_mutex_unlock(&directory->lock);
-	for (guint i = 0; i < waiters->len; i++) {
-		struct waiter *waiter = &g_array_index(waiters, struct waiter, i);
-
-		waiter->wait(waiter->data);
-	}
-	g_array_unref(waiters);
-}
 
 static void tell(struct key_directory *directory, const struct key_change *change)
 {
@@ -226,7 +207,7 @@ static gboolean on_loaded(void *data, int64_t revision)
 	directory->refreshing = FALSE;
 	directory->loaded = loop_now();
 	directory->revision = revision;
-	unlock_and_wake(directory);
+	waiters_unlock_and_wake(&directory->waiters, &directory->lock);
 	for (guint i = 0; tells && i < gone->len; i++)
 		tell(directory, &g_array_index(gone, struct key_change, i));
 	directory->options.handlers->loaded(directory->options.data, directory);
@@ -259,7 +240,7 @@ static void on_failed(void *data, const struct etcd_result *result)
 	directory->errnum = result->errnum;
 	g_free(directory->message);
 	directory->message = g_strdup(result->message);
-	unlock_and_wake(directory);
+	waiters_unlock_and_wake(&directory->waiters, &directory->lock);
 	if (gone == NULL)
 		return;
 	give_watch_back(directory);
@@ -452,7 +433,6 @@ struct key_directory *key_directory_create(
 	directory->strand = strand_create(options->pool);
 	pthread_mutex_init(&directory->lock, NULL);
 	directory->children = key_children_create();
-	directory->waiters = g_array_new(FALSE, FALSE, sizeof(struct waiter));
 	directory->looked = loop_now();
 	directory->check.names = g_hash_table_new_full(
 		g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
@@ -482,7 +462,7 @@ struct key_directory *key_directory_unref(struct key_directory *directory)
 	strand_unref(directory->strand);
 	g_hash_table_destroy(directory->check.names);
 	key_children_destroy(directory->children);
-	g_array_unref(directory->waiters);
+	waiters_finish(&directory->waiters);
 	pthread_mutex_destroy(&directory->lock);
 	key_scope_finish(&directory->scope);
 	g_free(directory->message);
@@ -536,7 +516,7 @@ static void post(struct key_directory *directory, strand_job job)
 void key_directory_wake(struct key_directory *directory)
 {
 	pthread_mutex_lock(&directory->lock);
-	unlock_and_wake(directory);
+	waiters_unlock_and_wake(&directory->waiters, &directory->lock);
 }
 
 void key_directory_kick(struct key_directory *directory)
@@ -553,7 +533,7 @@ void key_directory_stop(struct key_directory *directory)
 {
 	pthread_mutex_lock(&directory->lock);
 	directory->stopped = TRUE;
-	unlock_and_wake(directory);
+	waiters_unlock_and_wake(&directory->waiters, &directory->lock);
 	post(directory, run_stop);
 }
 
@@ -600,9 +580,9 @@ int key_directory_look(
 		return 0;
 	if (wait == NULL)
 		return -EINPROGRESS;
-	if (directory->waiters->len >= KEY_DIRECTORY_WAITERS_MAX)
+	if (waiters_count(&directory->waiters) >= KEY_DIRECTORY_WAITERS_MAX)
 		return error_set(error, EAGAIN, "etcd: too many requests wait for a directory");
-	g_array_append_val(directory->waiters, ((struct waiter){wait, data}));
+	waiters_add(&directory->waiters, wait, data);
 	return -EINPROGRESS;
 }
 
@@ -697,5 +677,5 @@ uint64_t key_directory_idle(struct key_directory *directory)
 {
 	LOCK_GUARD(&directory->lock);
 
-	return directory->waiters->len > 0 ? 0 : loop_now() - directory->looked;
+	return waiters_count(&directory->waiters) > 0 ? 0 : loop_now() - directory->looked;
 }

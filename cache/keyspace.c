@@ -144,7 +144,7 @@ static void on_lost(void *data)
 	for_all(data, key_directory_reconnect);
 }
 
-/* Those who wait for what was never read wait in vain (refuse_while_away). */
+/* Those who wait for what was never read wait in vain (health_refuse). */
 static void on_away(void *data)
 {
 	for_all(data, key_directory_wake);
@@ -259,18 +259,6 @@ void keyspace_destroy(struct keyspace *keyspace)
 
 /* Looking */
 
-/* There is nothing to show and the server has been away for a while (cache/cache.c). */
-static int refuse_while_away(struct keyspace *keyspace, GError **error)
-{
-	g_autofree char *message = NULL;
-	gint64 since;
-
-	if (!health_is_away(keyspace->health, &since, &message) ||
-		g_get_real_time() / G_USEC_PER_SEC - since < CACHE_PATIENCE_S)
-		return -EINPROGRESS;
-	return error_set(error, EHOSTDOWN, "%s", message);
-}
-
 /* A reference to the directory of that scope, created if need be. */
 static int get_directory(struct keyspace *keyspace, const struct key_scope *scope,
 	struct key_directory **ret, GError **error)
@@ -315,7 +303,7 @@ static int look_at(struct keyspace *keyspace, const struct key_scope *scope, col
 		return r;
 	r = key_directory_look(directory, NULL, NULL, error);
 	if (r == -EINPROGRESS)
-		r = refuse_while_away(keyspace, error);
+		r = health_refuse(keyspace->health, error);
 	/* What was read before is shown while nobody can tell whether it is still so. */
 	if (r == -EHOSTDOWN && key_directory_is_shown(directory)) {
 		g_clear_error(error);

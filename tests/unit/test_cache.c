@@ -20,6 +20,7 @@ struct fixture {
 	struct tally woken;
 	struct tally retirings;
 	gboolean retires; /* cache_retire follows at once */
+	struct tally pinged;
 	gint ping_fails;
 };
 
@@ -75,6 +76,7 @@ static void answer_ping(void *data, struct fake_call *call)
 		fake_fail(call, ECONNREFUSED, 0);
 	else
 		fake_done_item(call, "{}");
+	tally_add(&fixture->pinged);
 }
 
 static void setup(struct fixture *fixture)
@@ -86,6 +88,7 @@ static void setup(struct fixture *fixture)
 	fixture->lines = lines_create();
 	tally_init(&fixture->woken);
 	tally_init(&fixture->retirings);
+	tally_init(&fixture->pinged);
 }
 
 static void begin_idle(struct fixture *fixture, uint64_t idle)
@@ -115,6 +118,7 @@ static void finish_stopped(struct fixture *fixture)
 	lines_destroy(fixture->lines);
 	tally_finish(&fixture->woken);
 	tally_finish(&fixture->retirings);
+	tally_finish(&fixture->pinged);
 }
 
 static void finish(struct fixture *fixture)
@@ -636,13 +640,15 @@ START_TEST (what_is_polled_is_shown_while_the_server_is_away) {
 	fake_item(list, json);
 	fake_done(list, "10");
 	tally_reach(&fixture.woken, 1);
+	/* The first one finds the server there. */
+	tally_reach(&fixture.pinged, 1);
 	g_atomic_int_set(&fixture.ping_fails, 1);
 	g_usleep((COLLECTION_STALE_MS + 100) * 1000);
 	ck_assert_int_eq(look(&fixture, metrics, "default", NULL, &collection), -EINPROGRESS);
 	fake_fail(fake_take(fixture.fake, FAKE_LIST), ETIMEDOUT, 0);
 	tally_reach(&fixture.woken, 2);
 	/* It is stale by the time the server has been away for long. */
-	g_usleep((CACHE_PATIENCE_S * 1000 + 1100) * 1000);
+	g_usleep((HEALTH_PATIENCE_S * 1000 + 1100) * 1000);
 	ck_assert_int_eq(look(&fixture, metrics, "default", NULL, &collection), 0);
 	ck_assert_uint_eq(collection_count(collection, "default"), 1);
 	collection_unref(collection);
@@ -1224,6 +1230,7 @@ START_TEST (a_storm_ends_well) {
 	lines_destroy(fixture->lines);
 	tally_finish(&fixture->woken);
 	tally_finish(&fixture->retirings);
+	tally_finish(&fixture->pinged);
 }
 END_TEST
 
