@@ -1,6 +1,7 @@
 #include "cache/keyspace.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "cache/key_probe.h"
 #include "client/error.h"
@@ -118,7 +119,8 @@ static void unref_directory(void *directory)
 	key_directory_unref(directory);
 }
 
-GPtrArray *keyspace_directories(struct keyspace *keyspace)
+/* References to all directories; free with g_ptr_array_unref. */
+static GPtrArray *all_directories(struct keyspace *keyspace)
 {
 	LOCK_GUARD(&keyspace->lock);
 	GPtrArray *all = g_ptr_array_new_with_free_func(unref_directory);
@@ -133,7 +135,7 @@ GPtrArray *keyspace_directories(struct keyspace *keyspace)
 
 static void for_all(struct keyspace *keyspace, void (*function)(struct key_directory *))
 {
-	g_autoptr(GPtrArray) all = keyspace_directories(keyspace);
+	g_autoptr(GPtrArray) all = all_directories(keyspace);
 
 	for (guint i = 0; i < all->len; i++)
 		function(g_ptr_array_index(all, i));
@@ -386,7 +388,7 @@ static void run_sweep(void *data)
 {
 	struct keyspace *keyspace = data;
 	/* Empty once the keyspace is stopped. */
-	g_autoptr(GPtrArray) all = keyspace_directories(keyspace);
+	g_autoptr(GPtrArray) all = all_directories(keyspace);
 
 	for (guint i = 0; i < all->len; i++) {
 		struct key_directory *directory = g_ptr_array_index(all, i);
@@ -409,4 +411,19 @@ gboolean keyspace_is_away(struct keyspace *keyspace, gint64 *ret_since, char **r
 const char *keyspace_where(struct keyspace *keyspace)
 {
 	return keyspace->where;
+}
+
+void keyspace_describe(struct keyspace *keyspace, struct keyspace_status *ret)
+{
+	g_autoptr(GPtrArray) all = all_directories(keyspace);
+
+	*ret = (struct keyspace_status){.directories = all->len};
+	for (guint i = 0; i < all->len; i++) {
+		struct key_directory_status status;
+
+		key_directory_describe(g_ptr_array_index(all, i), &status);
+		ret->watched += strcmp(status.state, "watching") == 0;
+		ret->keys += status.keys;
+		ret->bytes += status.bytes;
+	}
 }

@@ -71,5 +71,12 @@ uint64_t keyspace_changes(struct keyspace *keyspace);
 gboolean keyspace_is_away(struct keyspace *keyspace, gint64 *ret_since, char **ret_message);
 /* The server, for messages. Valid until keyspace_stop. */
 const char *keyspace_where(struct keyspace *keyspace);
-/* References to all directories; free with g_ptr_array_unref. */
-GPtrArray *keyspace_directories(struct keyspace *keyspace);
+
+/* All that is kept. */
+struct keyspace_status {
+	size_t directories;
+	size_t watched; /* of these */
+	size_t keys;
+	size_t bytes; /* of keys and values */
+};
+void keyspace_describe(struct keyspace *keyspace, struct keyspace_status *ret);

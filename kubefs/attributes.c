@@ -3,24 +3,25 @@
 #include <string.h>
 
 #include "client/lock.h"
+#include "kubefs/key_layout.h"
 #include "kubefs/key_path.h"
 #include "kubefs/overlay.h"
 #include "kubefs/views.h"
 
-/* FNV-1a, 64 bits; the terminating NUL counts, so that fields cannot run into each other. */
-static uint64_t hash_field(uint64_t hash, const char *text)
-{
-	do {
-		hash = (hash ^ (unsigned char)(text != NULL ? *text : '\0')) * 0x100000001b3ULL;
-	} while (text != NULL && *text++ != '\0');
-	return hash;
-}
-
+/* FNV-1a, 64 bits. */
 static uint64_t hash_bytes(uint64_t hash, const char *bytes, size_t length)
 {
 	for (size_t i = 0; i < length; i++)
 		hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3ULL;
 	return hash;
+}
+
+/* The terminating NUL counts, so that fields cannot run into each other. */
+static uint64_t hash_field(uint64_t hash, const char *text)
+{
+	const char *bytes = text != NULL ? text : "";
+
+	return hash_bytes(hash, bytes, strlen(bytes) + 1);
 }
 
 ino_t attributes_inode(const struct node_key *key)
@@ -230,7 +231,7 @@ static gboolean is_read_only(const struct filesystem *filesystem, const struct c
 
 static void fill_keys(struct filesystem *filesystem, const struct node *node, struct stat *ret)
 {
-	const struct key_scope scope = {node->key.prefix, node->key.slashless};
+	const struct key_scope scope = key_layout_scope(&node->key);
 	struct key_directory *directory = keyspace_peek(filesystem->keyspace, &scope);
 	struct timespec changed = {0};
 

@@ -63,8 +63,8 @@ static void plain_changed(struct filesystem *filesystem, const struct key_scope 
 	if (change->was_directory && change->is_directory)
 		return;
 	/* Of a version that the kernel never saw it need not be told. */
-	if (change->old != NULL && change->new != NULL && !change->was_directory &&
-		!change->is_directory &&node == NULL)
+	if (node == NULL && change->old != NULL && change->new != NULL && !change->was_directory &&
+		!change->is_directory)
 		return;
 	name_changed(filesystem, scope, escaped,
 		is_gone && !change->was_directory && node != NULL ? node->id : 0);

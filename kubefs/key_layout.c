@@ -159,36 +159,46 @@ static void resolve_name(struct filesystem *filesystem, struct key_directory *di
 	}
 }
 
-/* "%." at the mount point, where there are such keys. */
+int key_layout_find_slashless(struct filesystem *filesystem, const struct key_scope *scope,
+	collection_wait wait, void *data, struct key_layout_slashless *ret, GError **error)
+{
+	struct key_scope root;
+	struct key_directory *directory;
+	struct key_directory_status status;
+	int r;
+
+	*ret = (struct key_layout_slashless){0};
+	key_path_root(filesystem->keys, &root);
+	ret->possible =
+		key_scope_equal(scope, &root) && key_path_slashless(filesystem->keys, &ret->scope);
+	key_scope_finish(&root);
+	if (!ret->possible)
+		return 0;
+	r = keyspace_look(filesystem->keyspace, &ret->scope, wait, data, &directory, error);
+	if (r < 0) {
+		key_scope_finish(&ret->scope);
+		return r;
+	}
+	key_directory_describe(directory, &status);
+	ret->there = status.keys + status.directories > 0;
+	key_directory_unref(directory);
+	return 0;
+}
+
 static int resolve_slashless(struct filesystem *filesystem, const struct key_scope *scope,
 	collection_wait wait, void *data, struct layout_entry *ret, GError **error)
 {
-	struct key_scope root;
-	struct key_scope slashless;
-	struct key_directory *directory;
-	struct key_directory_status status;
-	gboolean is_there;
-	int r;
+	struct key_layout_slashless slashless;
+	int r = key_layout_find_slashless(filesystem, scope, wait, data, &slashless, error);
 
-	key_path_root(filesystem->keys, &root);
-	is_there =
-		key_scope_equal(scope, &root) && key_path_slashless(filesystem->keys, &slashless);
-	key_scope_finish(&root);
-	if (!is_there) {
-		ret->entry_timeout = LAYOUT_LONG;
-		return 0;
-	}
-	r = keyspace_look(filesystem->keyspace, &slashless, wait, data, &directory, error);
-	if (r == 0) {
-		key_directory_describe(directory, &status);
-		/* The mount point is not told when the first of them comes or the last goes. */
-		ret->entry_timeout = LAYOUT_POLLED;
-		if (status.keys + status.directories > 0)
-			key_layout_directory_entry(filesystem, &slashless, "", LAYOUT_POLLED, ret);
-		key_directory_unref(directory);
-	}
-	key_scope_finish(&slashless);
-	return r;
+	if (r < 0)
+		return r;
+	/* The mount point is not told when the first of them comes or the last goes. */
+	ret->entry_timeout = slashless.possible ? LAYOUT_POLLED : LAYOUT_LONG;
+	if (slashless.there)
+		key_layout_directory_entry(filesystem, &slashless.scope, "", LAYOUT_POLLED, ret);
+	key_scope_finish(&slashless.scope);
+	return 0;
 }
 
 int key_layout_resolve(struct filesystem *filesystem, const struct node *node, const char *name,

@@ -24,6 +24,16 @@ void key_layout_key_entry(struct filesystem *filesystem, struct key_snapshot *sn
 void key_layout_directory_entry(struct filesystem *filesystem, const struct key_scope *scope,
 	const char *chunk, double timeout, struct layout_entry *ret);
 
+/* "%." in a directory. */
+struct key_layout_slashless {
+	gboolean possible; /* FALSE: never in this one */
+	gboolean there; /* there are such keys now */
+	struct key_scope scope; /* its own; key_scope_finish */
+};
+/* 0; -EINPROGRESS, and wait(data) follows; or why it cannot be told: *ret is empty then. */
+int key_layout_find_slashless(struct filesystem *filesystem, const struct key_scope *scope,
+	collection_wait wait, void *data, struct key_layout_slashless *ret, GError **error);
+
 /* How long what stands in the directory is good for. */
 double key_layout_timeout(struct key_directory *directory);
 /* Whether the name's path is short enough to be shown. base: that of its directory. */

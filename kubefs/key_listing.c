@@ -129,37 +129,23 @@ static void list_children(struct walk *walk, struct key_directory *directory, ui
 static int list_slashless(struct walk *walk, collection_wait wait, void *data, gboolean *ret_more)
 {
 	struct layout_entry entry = {0};
-	struct key_directory_status status;
-	struct key_directory *directory;
-	struct key_scope slashless;
-	struct key_scope root;
-	gboolean is_there;
+	struct key_layout_slashless slashless;
 	int r;
 
 	*ret_more = TRUE;
-	key_path_root(walk->filesystem->keys, &root);
-	is_there = walk->chunk[0] == '\0' && key_scope_equal(walk->scope, &root) &&
-		   key_path_slashless(walk->filesystem->keys, &slashless);
-	key_scope_finish(&root);
-	if (!is_there || walk->after >= SLASHLESS_OFFSET) {
-		if (is_there)
-			key_scope_finish(&slashless);
+	if (walk->chunk[0] != '\0' || walk->after >= SLASHLESS_OFFSET)
 		return 0;
-	}
-	r = keyspace_look(walk->filesystem->keyspace, &slashless, wait, data, &directory, NULL);
-	if (r == 0) {
-		key_directory_describe(directory, &status);
-		if (status.keys + status.directories > 0) {
-			key_layout_directory_entry(
-				walk->filesystem, &slashless, "", LAYOUT_POLLED, &entry);
-			*ret_more =
-				walk->add(walk->data, KEY_PATH_SLASHLESS, &entry, SLASHLESS_OFFSET);
-		}
-		key_directory_unref(directory);
-	}
-	key_scope_finish(&slashless);
+	r = key_layout_find_slashless(walk->filesystem, walk->scope, wait, data, &slashless, NULL);
 	/* Where only some keys may be read, the others are shown. */
-	return r == -EINPROGRESS ? r : 0;
+	if (r < 0)
+		return r == -EINPROGRESS ? r : 0;
+	if (slashless.there) {
+		key_layout_directory_entry(
+			walk->filesystem, &slashless.scope, "", LAYOUT_POLLED, &entry);
+		*ret_more = walk->add(walk->data, KEY_PATH_SLASHLESS, &entry, SLASHLESS_OFFSET);
+	}
+	key_scope_finish(&slashless.scope);
+	return 0;
 }
 
 /* The sequence behind which names can still be wanted. */

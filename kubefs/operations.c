@@ -320,18 +320,13 @@ static void op_readdirplus(
 
 static void add_keys(struct filesystem *filesystem, struct statvfs *statvfs)
 {
-	g_autoptr(GPtrArray) directories = NULL;
+	struct keyspace_status status;
 
 	if (filesystem->keyspace == NULL)
 		return;
-	directories = keyspace_directories(filesystem->keyspace);
-	for (guint i = 0; i < directories->len; i++) {
-		struct key_directory_status status;
-
-		key_directory_describe(g_ptr_array_index(directories, i), &status);
-		statvfs->f_files += status.keys;
-		statvfs->f_blocks += (status.bytes + 4095) / 4096;
-	}
+	keyspace_describe(filesystem->keyspace, &status);
+	statvfs->f_files += status.keys;
+	statvfs->f_blocks += (status.bytes + 4095) / 4096;
 }
 
 static void op_statfs(fuse_req_t fuse, fuse_ino_t id)

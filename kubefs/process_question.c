@@ -215,12 +215,19 @@ static gboolean enqueue(struct process_questions *questions, struct question *qu
 	return TRUE;
 }
 
-/* Takes over question. */
-static void begin_or_answer(struct process_questions *questions, struct question *question)
+static void ask(struct process_questions *questions, const struct process_files *files,
+	enum process_answer (*inspect)(const struct process_files *files),
+	void (*answer)(void *data, enum process_answer answer), void *data)
 {
-	void (*answer)(void *data, enum process_answer answer) = question->answer;
-	void *data = question->data;
+	struct question *question = g_new0(struct question, 1);
 
+	question->questions = questions;
+	question->files = *files;
+	question->files.proc = questions->proc;
+	question->files.abandoned = &question->answered;
+	question->inspect = inspect;
+	question->answer = answer;
+	question->data = data;
 	if (enqueue(questions, question))
 		return;
 	g_free(question);
@@ -230,35 +237,19 @@ static void begin_or_answer(struct process_questions *questions, struct question
 void process_questions_ask(struct process_questions *questions, pid_t flusher, pid_t opener,
 	ino_t inode, void (*answer)(void *data, enum process_answer answer), void *data)
 {
-	struct question *question = g_new0(struct question, 1);
-
-	question->questions = questions;
-	question->files = (struct process_files){
-		.proc = questions->proc,
+	const struct process_files files = {
 		.flusher = flusher,
 		.opener = opener,
 		.inode = inode,
-		.abandoned = &question->answered,
 	};
-	question->inspect = process_files_inspect;
-	question->answer = answer;
-	question->data = data;
-	begin_or_answer(questions, question);
+
+	ask(questions, &files, process_files_inspect, answer, data);
 }
 
 void process_questions_ask_end(struct process_questions *questions, pid_t group,
 	void (*answer)(void *data, enum process_answer answer), void *data)
 {
-	struct question *question = g_new0(struct question, 1);
+	const struct process_files files = {.flusher = group};
 
-	question->questions = questions;
-	question->files = (struct process_files){
-		.proc = questions->proc,
-		.flusher = group,
-		.abandoned = &question->answered,
-	};
-	question->inspect = process_files_inspect_end;
-	question->answer = answer;
-	question->data = data;
-	begin_or_answer(questions, question);
+	ask(questions, &files, process_files_inspect_end, answer, data);
 }

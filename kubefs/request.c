@@ -6,6 +6,7 @@
 #include "client/lock.h"
 #include "client/loop.h"
 #include "kubefs/filesystem.h"
+#include "kubefs/key_layout.h"
 #include "kubefs/key_path.h"
 
 /* A parked request. Only who takes it out of the table may answer it. */
@@ -161,7 +162,7 @@ static unsigned int timeout_of(const struct request *request)
 
 static char *describe_key_wait(struct filesystem *filesystem, const struct request *request)
 {
-	const struct key_scope scope = {request->node->key.prefix, request->node->key.slashless};
+	const struct key_scope scope = key_layout_scope(&request->node->key);
 	g_autofree char *path = NULL;
 
 	if (request->node->key.kind == NODE_KEYS)

@@ -56,27 +56,6 @@ static void append_context(GString *text, struct context *context)
 	append_collections(text, context->cache);
 }
 
-/* Directories of keys are many: as a whole. */
-static void append_directories(GString *text, struct keyspace *keyspace)
-{
-	g_autoptr(GPtrArray) directories = keyspace_directories(keyspace);
-	guint watched = 0;
-	size_t keys = 0;
-	size_t bytes = 0;
-
-	for (guint i = 0; i < directories->len; i++) {
-		struct key_directory_status status;
-
-		key_directory_describe(g_ptr_array_index(directories, i), &status);
-		watched += strcmp(status.state, "watching") == 0;
-		keys += status.keys;
-		bytes += status.bytes;
-	}
-	g_string_append_printf(text,
-		"  directories: %u\n  watchedDirectories: %u\n  keys: %zu\n  bytes: %zu\n",
-		directories->len, watched, keys, bytes);
-}
-
 static void append_etcd(GString *text, struct filesystem *filesystem)
 {
 	struct keyspace *keyspace = filesystem->keyspace;
@@ -84,13 +63,18 @@ static void append_etcd(GString *text, struct filesystem *filesystem)
 	size_t length;
 	const char *prefix = g_bytes_get_data(filesystem->keys, &length);
 	g_autofree char *escaped = escape_start(prefix != NULL ? prefix : "", length, 4096);
+	struct keyspace_status status;
 	gint64 since;
 	gboolean away = keyspace_is_away(keyspace, &since, &message);
 
 	g_string_append_printf(text, "etcd:\n  server: %s\n  prefix: \"%s\"\n  readOnly: true\n",
 		keyspace_where(keyspace), escaped);
 	append_state(text, away, since, message);
-	append_directories(text, keyspace);
+	/* Directories of keys are many: as a whole. */
+	keyspace_describe(keyspace, &status);
+	g_string_append_printf(text,
+		"  directories: %zu\n  watchedDirectories: %zu\n  keys: %zu\n  bytes: %zu\n",
+		status.directories, status.watched, status.keys, status.bytes);
 }
 
 static GBytes *status_text(struct filesystem *filesystem)

@@ -246,6 +246,8 @@ def test_key_becomes_a_directory_and_back(etcd_mount, gateway):
     gateway.delete(b"/dir/a")
     settle(lambda: key.is_dir() and not (folder / "a%=").exists(), "the directory alone")
     assert sorted(os.listdir(folder)) == ["a", "other"]
+    # What is in it is another watch's news.
+    settle(lambda: shows(mount, b"/dir/a/below", b"again"), "what is in it")
     check_tree(mount, gateway)
 
 
