@@ -364,6 +364,8 @@ def test_compaction_while_away(etcd_mount):
         gateway.compact(etcd.revision())
         mount.process.send_signal(18)
         settle(lambda: shows(mount, b"/dir/20", b"new"), "the new key", 30)
+        # The names that are gone follow, at the end of what is read anew.
+        settle(lambda: len(walk(mount.path)) == 11, "the names that are left", 30)
         check_tree(mount, gateway)
 
 
@@ -383,6 +385,7 @@ def test_restored_from_an_older_state(etcd_mount):
         gateway.put(b"/else", b"second")
         settle(lambda: shows(mount, b"/dir/1", b"second"), "the new value", 30)
         settle(lambda: shows(mount, b"/else", b"second"), "the new key", 30)
+        settle(lambda: len(walk(mount.path)) == 2, "the names that are left", 30)
         check_tree(mount, gateway)
 
 
