@@ -1,119 +1,34 @@
 #include "client/base64.h"
 
 #include <errno.h>
-#include <stdint.h>
 
-/* The value of each character, plus one; 0: not of the alphabet. */
-static const uint8_t values[256] = {
-	['A'] = 1,
-	2,
-	3,
-	4,
-	5,
-	6,
-	7,
-	8,
-	9,
-	10,
-	11,
-	12,
-	13,
-	14,
-	15,
-	16,
-	17,
-	18,
-	19,
-	20,
-	21,
-	22,
-	23,
-	24,
-	25,
-	26,
-	['a'] = 27,
-	28,
-	29,
-	30,
-	31,
-	32,
-	33,
-	34,
-	35,
-	36,
-	37,
-	38,
-	39,
-	40,
-	41,
-	42,
-	43,
-	44,
-	45,
-	46,
-	47,
-	48,
-	49,
-	50,
-	51,
-	52,
-	['0'] = 53,
-	54,
-	55,
-	56,
-	57,
-	58,
-	59,
-	60,
-	61,
-	62,
-	['+'] = 63,
-	['/'] = 64,
-};
-
-/* Four characters that stand for three bytes. FALSE when one is not of the alphabet. */
-static gboolean decode_group(const uint8_t *text, uint8_t *bytes)
+/* g_base64_decode skips what is not of the alphabet. */
+static gboolean is_base64(const char *text, size_t length)
 {
-	const unsigned int a = values[text[0]], b = values[text[1]];
-	const unsigned int c = values[text[2]], d = values[text[3]];
-	uint32_t group;
+	size_t padding = 0;
 
-	if (a == 0 || b == 0 || c == 0 || d == 0)
+	if (length % 4 != 0)
 		return FALSE;
-	group = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
-	bytes[0] = (uint8_t)(group >> 16);
-	bytes[1] = (uint8_t)(group >> 8);
-	bytes[2] = (uint8_t)group;
+	while (padding < 2 && padding < length && text[length - 1 - padding] == '=')
+		padding++;
+	for (size_t i = 0; i < length - padding; i++)
+		if (!g_ascii_isalnum(text[i]) && text[i] != '+' && text[i] != '/')
+			return FALSE;
 	return TRUE;
 }
 
 int base64_decode(const char *text, size_t length, GBytes **ret_bytes)
 {
-	const uint8_t *at = (const uint8_t *)text;
-	g_autofree uint8_t *data = NULL;
-	uint8_t last[4], tail[3];
-	size_t groups = length / 4, padding = 0, i;
+	g_autofree guchar *data = NULL;
+	gint state = 0;
+	guint save = 0;
+	size_t written;
 
-	if (length % 4 != 0)
+	if (!is_base64(text, length))
 		return -EINVAL;
-	if (length == 0) {
-		*ret_bytes = g_bytes_new_static("", 0);
-		return 0;
-	}
-	data = g_malloc(groups * 3);
-	for (i = 0; i + 1 < groups; i++) {
-		if (!decode_group(at + i * 4, data + i * 3))
-			return -EINVAL;
-	}
-	for (size_t j = 0; j < 4; j++)
-		last[j] = at[i * 4 + j];
-	while (padding < 2 && last[3 - padding] == '=')
-		last[3 - padding++] = 'A';
-	if (!decode_group(last, tail))
-		return -EINVAL;
-	for (size_t j = 0; j < 3 - padding; j++)
-		data[i * 3 + j] = tail[j];
-	*ret_bytes = g_bytes_new_take(g_steal_pointer(&data), groups * 3 - padding);
+	data = g_malloc(length / 4 * 3 + 3);
+	written = g_base64_decode_step(text, length, data, &state, &save);
+	*ret_bytes = g_bytes_new_take(g_steal_pointer(&data), written);
 	return 0;
 }
 
