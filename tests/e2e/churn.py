@@ -56,11 +56,11 @@ class Churn:
             thread.join()
         self.seconds = time.monotonic() - self.began
 
-    def check(self, share=0.5):
-        """It did what it should: all three, and at least that share of the rate."""
+    def check(self):
+        """It did what it should: nearly the rate, and all three."""
         assert not self.errors, self.errors[0]
         assert min(self.counts[what] for what in ("create", "change", "delete")) > 0
-        assert sum(self.counts.values()) >= self.rate * self.seconds * share, f"{self.counts} in {self.seconds:.1f} s"
+        assert sum(self.counts.values()) > self.rate * self.seconds / 2, f"{self.counts} in {self.seconds:.1f} s"
 
     def _work(self, number, seed):
         chance = random.Random(seed)
