@@ -1,13 +1,28 @@
 #include "tests/unit/http_fixture.h"
 
+#include <curl/curl.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "client/error.h"
 
 #define WAIT_SECONDS 10
+
+int fixture_run_suite(Suite *suite)
+{
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	curl_global_cleanup();
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
 
 void fixture_init(struct fixture *fixture)
 {

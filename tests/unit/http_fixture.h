@@ -16,6 +16,9 @@ struct fixture {
 	struct http_client *client; /* NULL until fixture_connect */
 };
 
+/* Runs the suite with libcurl ready: what main is to return. */
+int fixture_run_suite(Suite *suite);
+
 /* A server, and a connection to it without credentials; what it holds may be changed. */
 void fixture_init(struct fixture *fixture);
 void fixture_connect(struct fixture *fixture);

@@ -1,7 +1,5 @@
 /* Ranges, transactions and questions; how failures are told and what is repeated. */
-#include <curl/curl.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/unit/etcd_fixture.h"
@@ -407,14 +405,5 @@ static Suite *make_suite(void)
 
 int main(void)
 {
-	SRunner *runner;
-	int failed;
-
-	curl_global_init(CURL_GLOBAL_DEFAULT);
-	runner = srunner_create(make_suite());
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	curl_global_cleanup();
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return fixture_run_suite(make_suite());
 }

@@ -1,9 +1,7 @@
 /* client/http.h: what is sent, what comes back, cuts, time-outs, back-pressure, cancel and end. */
 #include "client/http.h"
 
-#include <curl/curl.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -860,18 +858,10 @@ int main(void)
 {
 	Suite *suite = suite_create("http");
 	TCase *all = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
-	curl_global_init(CURL_GLOBAL_DEFAULT);
 	tcase_set_timeout(all, 60);
 	tcase_add_checked_fixture(all, setup, teardown);
 	add_tests(all);
 	suite_add_tcase(suite, all);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	curl_global_cleanup();
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return fixture_run_suite(suite);
 }

@@ -1,8 +1,6 @@
 /* client/http.h while the name service hangs: only who waits for it is held up. */
-#include <curl/curl.h>
 #include <errno.h>
 #include <netdb.h>
-#include <stdlib.h>
 
 #include "client/http.h"
 #include "tests/unit/http_fixture.h"
@@ -101,17 +99,9 @@ int main(void)
 {
 	Suite *suite = suite_create("http_resolve");
 	TCase *all = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
-	curl_global_init(CURL_GLOBAL_DEFAULT);
 	tcase_set_timeout(all, 60);
 	tcase_add_test(all, others_go_on_and_giving_up_is_quick);
 	suite_add_tcase(suite, all);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	curl_global_cleanup();
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return fixture_run_suite(suite);
 }

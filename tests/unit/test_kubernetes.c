@@ -1,5 +1,4 @@
 #include <check.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -900,17 +899,9 @@ static TCase *fetch_case(void)
 int main(void)
 {
 	Suite *suite = suite_create("kubernetes");
-	SRunner *runner;
-	int failed;
 
-	curl_global_init(CURL_GLOBAL_DEFAULT);
 	suite_add_tcase(suite, list_case());
 	suite_add_tcase(suite, watch_case());
 	suite_add_tcase(suite, fetch_case());
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	curl_global_cleanup();
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return fixture_run_suite(suite);
 }

@@ -2,7 +2,6 @@
  */
 #include <arpa/inet.h>
 #include <check.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -946,18 +945,10 @@ static TCase *read_case(void)
 int main(void)
 {
 	Suite *suite = suite_create("kubernetes_change");
-	SRunner *runner;
-	int failed;
 
-	curl_global_init(CURL_GLOBAL_DEFAULT);
 	suite_add_tcase(suite, change_case());
 	suite_add_tcase(suite, refusal_case());
 	suite_add_tcase(suite, repeat_case());
 	suite_add_tcase(suite, read_case());
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	curl_global_cleanup();
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return fixture_run_suite(suite);
 }
