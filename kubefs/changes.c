@@ -157,38 +157,26 @@ static gboolean shows_collection(const struct node *node, const void *data)
 	       (scope->namespace == NULL || strcmp(scope->namespace, node->key.namespace) == 0);
 }
 
-/* Counts the lanes that have yet to run; the last one lets the collection go. */
+/* What is let go once the kernel has forgotten it. */
 struct retirement {
-	gint pending;
 	struct cache *cache;
 	struct collection *collection;
 };
 
-static void on_lane_done(void *data)
+static void on_forgotten(void *data)
 {
 	struct retirement *retirement = data;
 
-	if (!g_atomic_int_dec_and_test(&retirement->pending))
-		return;
 	cache_retire(retirement->cache, retirement->collection);
 	collection_unref(retirement->collection);
 	g_free(retirement);
-}
-
-/* Not before the kernel has forgotten what was queued for that directory. */
-static void retire_lane(
-	struct filesystem *filesystem, uint64_t directory, struct retirement *retirement)
-{
-	g_atomic_int_inc(&retirement->pending);
-	notifier_after(filesystem->notifier, directory, on_lane_done, retirement);
 }
 
 /*
  * Forgetting a directory's own name makes the kernel drop every dentry below it, negative ones
  * included (d_invalidate).
  */
-static void retire_directory(
-	struct filesystem *filesystem, const struct node *node, struct retirement *retirement)
+static void retire_directory(struct filesystem *filesystem, const struct node *node, GArray *lanes)
 {
 	gboolean namespaces = node->key.kind == NODE_NAMESPACES;
 	struct node_key parent_key = {
@@ -205,7 +193,7 @@ static void retire_directory(
 		return;
 	notifier_entry(
 		filesystem->notifier, parent, namespaces ? "namespaces" : node->key.resource->name);
-	retire_lane(filesystem, parent, retirement);
+	notifier_lanes_add(lanes, parent);
 }
 
 static gboolean comes_of_collection(const struct node *node, const void *data)
@@ -246,12 +234,11 @@ static char *place_of(struct filesystem *filesystem, const struct node *node, ui
  * brings back with it (d_splice_alias): what is open, or is somebody's working directory, is
  * forgotten by its own name.
  */
-static void retire_names(struct filesystem *filesystem, const struct scope_match *match,
-	struct retirement *retirement)
+static void retire_names(
+	struct filesystem *filesystem, const struct scope_match *match, GArray *lanes)
 {
 	g_autoptr(GPtrArray) nodes =
 		node_table_select(filesystem->nodes, comes_of_collection, match);
-	uint64_t last = 0;
 
 	for (guint i = 0; i < nodes->len; i++) {
 		uint64_t directory;
@@ -260,13 +247,9 @@ static void retire_names(struct filesystem *filesystem, const struct scope_match
 
 		if (directory == 0)
 			continue;
-		if (last != 0 && last != directory)
-			retire_lane(filesystem, last, retirement);
 		notifier_entry(filesystem->notifier, directory, name);
-		last = directory;
+		notifier_lanes_add(lanes, directory);
 	}
-	if (last != 0)
-		retire_lane(filesystem, last, retirement);
 }
 
 static void on_retiring(void *data, struct cache *cache, struct collection *collection)
@@ -276,13 +259,14 @@ static void on_retiring(void *data, struct cache *cache, struct collection *coll
 	struct scope_match match = {context, collection_scope(collection)};
 	g_autoptr(GPtrArray) directories =
 		node_table_select(filesystem->nodes, shows_collection, &match);
-	struct retirement *retirement = g_new0(struct retirement, 1);
+	g_autoptr(GArray) lanes = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+	struct retirement *retirement = g_new(struct retirement, 1);
 
-	*retirement = (struct retirement){1, cache, collection_ref(collection)};
+	*retirement = (struct retirement){cache, collection_ref(collection)};
 	for (guint i = 0; i < directories->len; i++)
-		retire_directory(filesystem, g_ptr_array_index(directories, i), retirement);
-	retire_names(filesystem, &match, retirement);
-	on_lane_done(retirement);
+		retire_directory(filesystem, g_ptr_array_index(directories, i), lanes);
+	retire_names(filesystem, &match, lanes);
+	notifier_after_all(filesystem->notifier, lanes, on_forgotten, retirement);
 }
 
 struct permission_match {

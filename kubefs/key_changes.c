@@ -198,27 +198,23 @@ static gboolean is_inside(const struct node *node, const void *data)
 	return equal;
 }
 
-/* Counts the lanes that have yet to run; the last one lets the directory go. */
+/* What is let go once the kernel has forgotten it. */
 struct retirement {
-	gint pending;
 	struct keyspace *keyspace;
 	struct key_directory *directory;
-	GHashTable *lanes; /* the kernel's directories with a name to forget; while it is begun */
 };
 
-static void on_lane_done(void *data)
+static void on_forgotten(void *data)
 {
 	struct retirement *retirement = data;
 
-	if (!g_atomic_int_dec_and_test(&retirement->pending))
-		return;
 	keyspace_retire(retirement->keyspace, retirement->directory);
 	key_directory_unref(retirement->directory);
 	g_free(retirement);
 }
 
 static void retire_name(struct filesystem *filesystem, const struct key_scope *scope,
-	const char *escaped, struct retirement *retirement)
+	const char *escaped, GArray *lanes)
 {
 	g_autofree char *component = NULL;
 	uint64_t directory = key_layout_locate(filesystem, scope, escaped, &component);
@@ -226,27 +222,11 @@ static void retire_name(struct filesystem *filesystem, const struct key_scope *s
 	if (directory == 0)
 		return;
 	notifier_entry(filesystem->notifier, directory, component);
-	g_hash_table_add(retirement->lanes, g_memdup2(&directory, sizeof(directory)));
-}
-
-/* It ends when the kernel has forgotten what was queued. */
-static void wait_for_lanes(struct filesystem *filesystem, struct retirement *retirement)
-{
-	g_autoptr(GHashTable) lanes = g_steal_pointer(&retirement->lanes);
-	GHashTableIter iter;
-	void *directory;
-
-	g_atomic_int_add(&retirement->pending, (gint)g_hash_table_size(lanes));
-	g_hash_table_iter_init(&iter, lanes);
-	while (g_hash_table_iter_next(&iter, &directory, NULL))
-		notifier_after(
-			filesystem->notifier, *(uint64_t *)directory, on_lane_done, retirement);
-	on_lane_done(retirement);
+	notifier_lanes_add(lanes, directory);
 }
 
 /* The name of a directory of keys in its parent, with all that the kernel holds below it. */
-static void retire_directory(
-	struct filesystem *filesystem, const struct node *node, struct retirement *retirement)
+static void retire_directory(struct filesystem *filesystem, const struct node *node, GArray *lanes)
 {
 	const struct key_scope scope = key_layout_scope(&node->key);
 	g_autoptr(GBytes) name = NULL;
@@ -263,15 +243,14 @@ static void retire_directory(
 	} else {
 		escaped = g_strdup(KEY_PATH_SLASHLESS);
 	}
-	retire_name(filesystem, &parent, escaped, retirement);
+	retire_name(filesystem, &parent, escaped, lanes);
 	key_scope_finish(&parent);
 }
 
 /* What is in use outlives the dentry of its directory (kubefs/changes.c): by its own name. */
-static void retire_key(
-	struct filesystem *filesystem, const struct node *node, struct retirement *retirement)
+static void retire_key(struct filesystem *filesystem, const struct key_scope *scope,
+	const struct node *node, GArray *lanes)
 {
-	const struct key_scope *scope = key_directory_scope(retirement->directory);
 	g_autoptr(GBytes) key =
 		g_bytes_new_static(node->key.value->key, node->key.value->key_length);
 	g_autofree char *plain = NULL;
@@ -281,9 +260,9 @@ static void retire_key(
 	key_scope_find(scope, key, &part);
 	plain = key_path_name(part.name, part.length, KEY_PLAIN);
 	value = key_path_name(part.name, part.length, KEY_VALUE);
-	retire_name(filesystem, scope, plain, retirement);
+	retire_name(filesystem, scope, plain, lanes);
 	if (g_atomic_int_get(&filesystem->values_named))
-		retire_name(filesystem, scope, value, retirement);
+		retire_name(filesystem, scope, value, lanes);
 }
 
 static void on_retiring(void *data, struct keyspace *keyspace, struct key_directory *directory)
@@ -294,30 +273,26 @@ static void on_retiring(void *data, struct keyspace *keyspace, struct key_direct
 	g_autoptr(GPtrArray) directories =
 		node_table_select(filesystem->nodes, shows_directory, scope);
 	g_autoptr(GPtrArray) inside = node_table_select(filesystem->nodes, is_inside, &match);
-	struct retirement *retirement = g_new0(struct retirement, 1);
+	g_autoptr(GArray) lanes = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+	struct retirement *retirement = g_new(struct retirement, 1);
 
-	*retirement = (struct retirement){
-		.pending = 1,
-		.keyspace = keyspace,
-		.directory = key_directory_ref(directory),
-		.lanes = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL),
-	};
+	*retirement = (struct retirement){keyspace, key_directory_ref(directory)};
 	for (guint i = 0; i < directories->len; i++) {
 		const struct node *node = g_ptr_array_index(directories, i);
 
 		notifier_listing(filesystem->notifier, node->id);
 		if (key_layout_chunk(&node->key)[0] == '\0')
-			retire_directory(filesystem, node, retirement);
+			retire_directory(filesystem, node, lanes);
 	}
 	for (guint i = 0; i < inside->len; i++) {
 		const struct node *node = g_ptr_array_index(inside, i);
 
 		if (node->key.kind == NODE_KEY)
-			retire_key(filesystem, node, retirement);
+			retire_key(filesystem, scope, node, lanes);
 		else
-			retire_directory(filesystem, node, retirement);
+			retire_directory(filesystem, node, lanes);
 	}
-	wait_for_lanes(filesystem, retirement);
+	notifier_after_all(filesystem->notifier, lanes, on_forgotten, retirement);
 }
 
 const struct keyspace_handlers KEY_CHANGES_HANDLERS = {

@@ -262,6 +262,40 @@ void notifier_after(
 	queue(notifier, directory, notice);
 }
 
+/* Counts the lanes that have yet to come to it. */
+struct rendezvous {
+	gint pending;
+	void (*job)(void *data);
+	void *data;
+};
+
+static void arrive(void *data)
+{
+	struct rendezvous *rendezvous = data;
+
+	if (!g_atomic_int_dec_and_test(&rendezvous->pending))
+		return;
+	rendezvous->job(rendezvous->data);
+	g_free(rendezvous);
+}
+
+void notifier_lanes_add(GArray *lanes, uint64_t directory)
+{
+	if (lanes->len == 0 || g_array_index(lanes, uint64_t, lanes->len - 1) != directory)
+		g_array_append_val(lanes, directory);
+}
+
+void notifier_after_all(
+	struct notifier *notifier, const GArray *lanes, void (*job)(void *data), void *data)
+{
+	struct rendezvous *rendezvous = g_new(struct rendezvous, 1);
+
+	*rendezvous = (struct rendezvous){(gint)lanes->len + 1, job, data};
+	for (guint i = 0; i < lanes->len; i++)
+		notifier_after(notifier, g_array_index(lanes, uint64_t, i), arrive, rendezvous);
+	arrive(rendezvous);
+}
+
 static void queue_inode(struct notifier *notifier, GHashTable *const *inodes, uint64_t inode)
 {
 	LOCK_GUARD(&notifier->lock);

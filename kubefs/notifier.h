@@ -41,3 +41,10 @@ void notifier_listing_settled(struct notifier *notifier, uint64_t directory);
 /* Calls job(data), once and always, when all that the lane holds now is done or dropped. */
 void notifier_after(
 	struct notifier *notifier, uint64_t directory, void (*job)(void *data), void *data);
+/*
+ * The same for all of these lanes: an array of uint64_t, the directories, perhaps some more than
+ * once, as names are met that mostly follow one another.
+ */
+void notifier_after_all(
+	struct notifier *notifier, const GArray *lanes, void (*job)(void *data), void *data);
+void notifier_lanes_add(GArray *lanes, uint64_t directory);
