@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "client/error.h"
-#include "client/escape.h"
 #include "client/lock.h"
 
 /*
@@ -127,29 +125,15 @@ static void finish_failed(struct etcd_call *call, const struct http_result *http
 	etcd_failure_clear(&failure);
 }
 
-static gboolean is_json(const char *content_type)
-{
-	size_t length = strcspn(content_type, "; \t");
-
-	return length == strlen("application/json") &&
-	       g_ascii_strncasecmp(content_type, "application/json", length) == 0;
-}
-
 static void on_head(void *data, const struct http_head *head)
 {
 	struct etcd_call *call = data;
-	g_autofree char *escaped = NULL;
 	GError *error = NULL;
 
-	if (is_json(head->content_type)) {
-		if (call->ops->head != NULL)
-			call->ops->head(call, head);
-		return;
-	}
-	escaped = escape_text(head->content_type, -1);
-	error_set(&error, EPROTO, "the answer's Content-Type is \"%s\", not application/json",
-		escaped);
-	etcd_call_fail(call, error);
+	if (http_head_check_json(head, &error) < 0)
+		etcd_call_fail(call, error);
+	else if (call->ops->head != NULL)
+		call->ops->head(call, head);
 }
 
 static void on_body(void *data, const char *bytes, size_t length)

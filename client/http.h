@@ -86,6 +86,9 @@ struct http_head {
 	const char *server; /* the URL of the one that answers */
 };
 
+/* -EPROTO with error set when the Content-Type is not application/json. Any thread. */
+int http_head_check_json(const struct http_head *head, GError **error);
+
 /*
  * errnum: for a status see status_errnum (client/status.h). Else ECONNREFUSED, EHOSTUNREACH (no
  * route, name not known, proxy), ETIMEDOUT (connect, whole or idle time-out), EPROTO (TLS: a

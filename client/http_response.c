@@ -1,6 +1,9 @@
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
+#include "client/error.h"
+#include "client/escape.h"
 #include "client/http_internal.h"
 #include "client/http_retry.h"
 
@@ -150,4 +153,17 @@ size_t http_response_body(char *bytes, size_t size, size_t count, void *data)
 		return length;
 	exchange->paused = TRUE;
 	return CURL_WRITEFUNC_PAUSE;
+}
+
+int http_head_check_json(const struct http_head *head, GError **error)
+{
+	size_t length = strcspn(head->content_type, "; \t");
+	g_autofree char *escaped = NULL;
+
+	if (length == strlen("application/json") &&
+		g_ascii_strncasecmp(head->content_type, "application/json", length) == 0)
+		return 0;
+	escaped = escape_text(head->content_type, -1);
+	return error_set(error, EPROTO, "the answer's Content-Type is \"%s\", not application/json",
+		escaped);
 }
