@@ -271,18 +271,59 @@ gboolean overlay_reject(struct overlay *overlay, const char *key, const char *na
 	return TRUE;
 }
 
-void overlay_each(
-	struct overlay *overlay, const char *key, uint64_t after, overlay_visit visit, void *data)
+/* A slot as it was when it was copied; holds references. */
+struct seen {
+	char *name;
+	uint64_t sequence;
+	struct overlay_entry entry;
+};
+
+static void seen_clear(void *pointer)
 {
+	struct seen *seen = pointer;
+
+	overlay_entry_finish(&seen->entry);
+	g_free(seen->name);
+}
+
+/* At most that many at a time, so that a reader with a small buffer does not copy all each time. */
+#define SEEN_MAX 128
+
+static GArray *copy_some(struct overlay *overlay, const char *key, uint64_t after)
+{
+	GArray *some = g_array_new(FALSE, FALSE, sizeof(struct seen));
 	LOCK_GUARD(&overlay->lock);
 	struct directory *directory = find_directory(overlay, key);
 
-	for (GList *link = directory != NULL ? directory->order.head : NULL; link != NULL;
-		link = link->next) {
+	g_array_set_clear_func(some, seen_clear);
+	for (GList *link = directory != NULL ? directory->order.head : NULL;
+		link != NULL && some->len < SEEN_MAX; link = link->next) {
 		const struct slot *slot = link->data;
+		struct seen seen = {.sequence = slot->sequence};
 
-		if (slot->sequence > after &&
-			!visit(data, slot->sequence, slot->name, &slot->entry))
+		if (slot->sequence <= after)
+			continue;
+		seen.name = g_strdup(slot->name);
+		entry_copy(&seen.entry, &slot->entry);
+		g_array_append_val(some, seen);
+	}
+	return some;
+}
+
+void overlay_each(
+	struct overlay *overlay, const char *key, uint64_t after, overlay_visit visit, void *data)
+{
+	for (;;) {
+		g_autoptr(GArray) some = copy_some(overlay, key, after);
+
+		for (guint i = 0; i < some->len; i++) {
+			const struct seen *seen = &g_array_index(some, struct seen, i);
+
+			if (!visit(data, seen->sequence, seen->name, &seen->entry))
+				return;
+			after = seen->sequence;
+		}
+		if (some->len < SEEN_MAX)
 			return;
 	}
 }

@@ -61,7 +61,10 @@ gboolean overlay_remove(struct overlay *overlay, const char *directory, const ch
 gboolean overlay_reject(struct overlay *overlay, const char *directory, const char *name,
 	struct rejected *rejected, char **ret_evicted);
 
-/* Calls visit for what comes after that place, in order, until it says FALSE. */
+/*
+ * Calls visit for what comes after that place, in order, until it says FALSE. No lock is held then:
+ * visit may ask the overlay and the cache, whose visitors ask the overlay (overlay_has_writer).
+ */
 typedef gboolean (*overlay_visit)(
 	void *data, uint64_t sequence, const char *name, const struct overlay_entry *entry);
 void overlay_each(struct overlay *overlay, const char *directory, uint64_t after,

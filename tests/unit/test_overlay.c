@@ -181,6 +181,42 @@ START_TEST (lists_in_an_order_that_stays) {
 }
 END_TEST
 
+static char *name_of(guint number)
+{
+	return g_strdup_printf("text-%u", number);
+}
+
+static gboolean ask_and_remove(
+	void *data, uint64_t sequence, const char *name, const struct overlay_entry *entry)
+{
+	struct fixture *fixture = data;
+
+	ck_assert_uint_gt(sequence, 0);
+	ck_assert(!overlay_has_writer(fixture->overlay, "d", name));
+	ck_assert(overlay_remove(fixture->overlay, "d", name, NULL));
+	ck_assert_uint_eq(entry->local->links, 0);
+	return TRUE;
+}
+
+/* More names than are looked at at a time, and a visit may use the overlay. */
+START_TEST (visits_without_a_lock) {
+	struct fixture fixture;
+	g_autoptr(GString) names = g_string_new(NULL);
+
+	setup(&fixture);
+	for (guint i = 0; i < 1000; i++) {
+		g_autofree char *name = name_of(i);
+
+		put(&fixture, "d", name, "x");
+		g_string_append_printf(names, "%s ", name);
+	}
+	expect_names(&fixture, 0, 2000, names->str);
+	overlay_each(fixture.overlay, "d", 0, ask_and_remove, &fixture);
+	ck_assert(overlay_is_unused(fixture.overlay));
+	finish(&fixture);
+}
+END_TEST
+
 static void expect_writers(struct fixture *fixture, const char *name, guint count)
 {
 	g_autoptr(GPtrArray) writers = overlay_writers(fixture->overlay, "d", name);
@@ -263,11 +299,6 @@ START_TEST (keeps_one_refused_text_a_name) {
 	finish(&fixture);
 }
 END_TEST
-
-static char *name_of(guint number)
-{
-	return g_strdup_printf("text-%u", number);
-}
 
 START_TEST (the_oldest_refused_text_makes_room) {
 	struct fixture fixture;
@@ -387,6 +418,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, finds_by_directory_and_name);
 	tcase_add_test(tcase, removes_only_what_is_meant);
 	tcase_add_test(tcase, lists_in_an_order_that_stays);
+	tcase_add_test(tcase, visits_without_a_lock);
 	tcase_add_test(tcase, counts_writers);
 	tcase_add_test(tcase, a_writer_outlives_the_names);
 	tcase_add_test(tcase, keeps_one_refused_text_a_name);
