@@ -10,6 +10,7 @@ import time
 
 REPORT_SECONDS = 30
 SHOWN_LINES = 150
+FAILURE_LENGTH = 200
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -28,18 +29,21 @@ class Task:
     name        unique
     argv        the command; a list of lists is run one after another
     after       names of the tasks that must have ended well before
-    cores       how many of the machine's it uses; more than there are: it runs alone
+    cores       how many of the machine's it uses
+    group       it runs only beside others of the same one
     minutes     after these it is killed, and has failed
     environment, folder
                 variables to add, and where it runs
     judge       judge(status, log text) -> Result; without it the task counts only when it fails
     """
 
-    def __init__(self, name, argv, after=(), cores=1, minutes=10, environment=None, folder=None, judge=None):
+    def __init__(self, name, argv, after=(), cores=1, minutes=10, environment=None, folder=None, judge=None,
+                 group=None):
         self.name = name
         self.commands = argv if isinstance(argv[0], list) else [argv]
         self.after = list(after)
         self.cores = cores
+        self.group = group
         self.minutes = minutes
         self.environment = environment or {}
         self.folder = folder
@@ -79,6 +83,7 @@ class Schedule:
         self.cores = cores or os.cpu_count() or 2
         self.changed = threading.Condition()
         self.stopping = False
+        self.failures = []  # a line each
         self.begin = time.monotonic()
         unknown = {name for task in tasks for name in task.after} - set(self.tasks)
         assert not unknown, unknown
@@ -96,6 +101,8 @@ class Schedule:
                         self._report()
         finally:
             self._kill()
+        for line in self.failures:
+            say(f"failed: {line[:FAILURE_LENGTH]}")
         return (sum(task.result.passed for task in self.tasks.values()),
                 sum(task.result.failed for task in self.tasks.values()))
 
@@ -114,8 +121,8 @@ class Schedule:
 
     def _fits(self, task):
         used = sum(min(other.cores, self.cores) for other in self.running)
-        return used + min(task.cores, self.cores) <= self.cores and not any(
-            other.cores > self.cores for other in self.running) and not (task.cores > self.cores and self.running)
+        return (used + min(task.cores, self.cores) <= self.cores
+                and all(other.group == task.group for other in self.running))
 
     def _start(self, task):
         say(f"[{self._clock()}] {task.name} ...")
@@ -165,6 +172,8 @@ class Schedule:
         say(f"[{self._clock()}] {task.name}: {', '.join(counts) or 'done'} in {minutes(task.ended - task.started)}")
         if result.failed and not self.stopping:
             lines = result.shown or plain_lines(text)
+            self.failures += [f"{task.name}: {line.strip()}" for line in lines if line.lstrip().startswith("FAILED")] or [
+                f"{task.name}: see above"]
             say(f"----- {self.log(task)}" + (f", the last {SHOWN_LINES} lines" if len(lines) > SHOWN_LINES else ""))
             for line in lines[-SHOWN_LINES:]:
                 say(f"  {line}")
