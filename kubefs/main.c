@@ -7,9 +7,11 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "client/escape.h"
 #include "kubefs/background.h"
 #include "kubefs/mount.h"
 #include "kubefs/options.h"
+#include "kubefs/prompt.h"
 
 #define DESCRIPTORS 65536
 
@@ -45,10 +47,30 @@ static void limit_arenas(void)
 	mallopt(M_ARENA_MAX, 2);
 }
 
-static int run(const struct options *options, GError **error)
+static int ask_password(struct options *options, GError **error)
+{
+	g_autofree char *user = escape_text(options->etcd.user, -1);
+	g_autofree char *question = g_strdup_printf("Password of %s", user);
+	int r = prompt_secret(question, ETCD_PASSWORD_LIMIT, &options->etcd.password, error);
+
+	if (r == -ENXIO)
+		g_prefix_error(error,
+			"--user %s: its password is missing (--password-file or "
+			"ETCDCTL_PASSWORD), and ",
+			user);
+	return r;
+}
+
+static int run(struct options *options, GError **error)
 {
 	int ready = -1;
 
+	if (options->ask_password) {
+		int r = ask_password(options, error);
+
+		if (r < 0)
+			return r;
+	}
 	if (!options->foreground) {
 		ready = background_fork(options->mountpoint);
 		if (ready < 0) {

@@ -206,7 +206,7 @@ static int set_user(struct options *options, const char *value, GError **error)
 	if (strchr(value, ':') != NULL)
 		return error_set(error, EINVAL,
 			"--user: a password is not taken from the command line; use "
-			"--password-file, or ETCDCTL_PASSWORD");
+			"--password-file or ETCDCTL_PASSWORD, or be asked for it");
 	set(&options->etcd.user, value);
 	return 0;
 }
@@ -410,12 +410,8 @@ static int set_source(struct options *options, GError **error)
 	if (is_etcd)
 		options->etcd.url = g_strdup(options->source);
 	etcd_options_take_environment(&options->etcd);
-	if ((is_etcd || options->etcd.endpoints != NULL) && options->etcd.user != NULL &&
-		options->etcd.password == NULL)
-		return error_set(error, EINVAL,
-			"--user %s: its password is missing; use --password-file, or "
-			"ETCDCTL_PASSWORD",
-			options->etcd.user);
+	options->ask_password = (is_etcd || options->etcd.endpoints != NULL) &&
+				options->etcd.user != NULL && options->etcd.password == NULL;
 	options->all = g_strcmp0(options->source, "all") == 0;
 	options->contexts = options->source == NULL || options->all || is_etcd
 				    ? g_new0(char *, 1)

@@ -30,6 +30,7 @@ struct options {
 	GPtrArray *servers; /* likewise */
 	/* etcd.url: the source is an etcd's, and there are no contexts. */
 	struct etcd_options etcd;
+	gboolean ask_password; /* the etcd user's */
 	/* Of char *, as given: names joined with ':', unless it is one name (kubefs/connect.c). */
 	GPtrArray *read_only_contexts;
 	GPtrArray *dry_run_contexts;

@@ -3,6 +3,7 @@
 import errno
 import os
 import random
+import shlex
 import stat
 import subprocess
 import threading
@@ -15,6 +16,7 @@ from cluster import http_ok
 from etcd_server import Etcd
 from keys import Gateway, listed_paths, nasty_keys, nasty_value, path_of, settle, walk
 from mounting import BINARY, Mount, MountError, environment
+from terminal import Terminal
 
 # A directory that is not watched shows what is new within LAYOUT_POLLED, and as long again for the kernel.
 POLLED = 10
@@ -428,14 +430,15 @@ def test_nothing_can_be_changed(etcd_mount, gateway, etcd):
 def test_errors_of_the_command_line(etcd, tmp_path):
     def fails(*arguments, **variables):
         done = subprocess.run([BINARY, "-f", *arguments, tmp_path], capture_output=True, text=True, check=False,
-                              timeout=120, env=environment(tmp_path, **variables))
+                              stdin=subprocess.DEVNULL, timeout=120, env=environment(tmp_path, **variables),
+                              start_new_session=True)
         assert done.returncode == 1 and done.stderr.startswith("kubefs: ") and done.stderr.count("\n") == 1
         return done.stderr
 
     assert "127.0.0.1:1" in fails("etcd://127.0.0.1:1")
     assert "etcds" in fails("--cacert", "/etc/ssl/certs/ca-certificates.crt", "etcd://127.0.0.1:1")
     assert "--user" in fails("--user", "me:secret", etcd.url) and "secret" not in fails("--user", "me:secret", etcd.url)
-    assert "password" in fails("--user", "me", etcd.url)
+    assert "--password-file" in fails("--user", "me", etcd.url) and "no terminal" in fails("--user", "me", etcd.url)
     assert fails("etcd://", ETCDCTL_ENDPOINTS=etcd.endpoints[0])
 
 
@@ -470,6 +473,26 @@ def test_tls_and_users(etcd_mount, tmp_path):
         assert walk(mount.path) == {b"a": b"3"}
         with pytest.raises(MountError, match="permission denied"):
             etcd_mount(source=etcd.url, environment=variables)
+        check_prompt(tmp_path, [*files, "--user", "root", etcd.url], etcd.password)
+
+
+def check_prompt(tmp_path, arguments, password):
+    """The password is asked for and not shown; whatever happens, the terminal echoes afterwards."""
+    folder = tmp_path / "prompt"
+    folder.mkdir()
+    command = f"{shlex.join(map(str, [BINARY, *arguments, folder]))}; echo status $?; stty -a"
+    for answer, status in ((password, 0), ("wrong", 1), (None, 130)):
+        with Terminal(["bash", "-c", f"trap 'echo interrupted' INT; {command}"], tmp_path) as terminal:
+            terminal.wait_for("Password of root:")
+            if answer is None:
+                terminal.press("C-c")
+            else:
+                terminal.say(answer)
+            terminal.wait_for(rf"status {status}\n", timeout=60)
+            terminal.wait_for(r" echo\s")
+            assert answer is None or answer not in terminal.screen()
+    assert (folder / "mine/a").read_text() == "3"
+    subprocess.run(["fusermount3", "-u", folder], check=True)
 
 
 # Beside a cluster
