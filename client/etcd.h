@@ -140,6 +140,13 @@ enum etcd_question {
 };
 struct etcd_call *etcd_ask(struct etcd_client *client, enum etcd_question question,
 	const struct etcd_get_handlers *handlers, void *data, struct strand *strand);
+/*
+ * The same with timeout milliseconds for an answer. server: NULL, and others are asked, too, when
+ * one has none; or the URL of the one to ask, once. That need be none of the client's own.
+ */
+struct etcd_call *etcd_ask_server(struct etcd_client *client, enum etcd_question question,
+	const char *server, unsigned int timeout, const struct etcd_get_handlers *handlers,
+	void *data, struct strand *strand);
 
 /*
  * Ends the call soon; done still comes, with ECANCELED unless it had ended. From the call's own

@@ -38,17 +38,20 @@ static void finish(void *data, const struct etcd_result *result, struct json_tex
 	g_free(ask);
 }
 
-struct etcd_call *etcd_ask(struct etcd_client *client, enum etcd_question question,
-	const struct etcd_get_handlers *handlers, void *data, struct strand *strand)
+struct etcd_call *etcd_ask_server(struct etcd_client *client, enum etcd_question question,
+	const char *server, unsigned int timeout, const struct etcd_get_handlers *handlers,
+	void *data, struct strand *strand)
 {
 	static const struct etcd_fetch_handlers fetch_handlers = {read_answer, finish};
 	struct ask *ask = g_new0(struct ask, 1);
 	const struct etcd_request request = {
-		.kind = ETCD_CALL_READ,
+		.kind = server != NULL ? ETCD_CALL_PROBE : ETCD_CALL_READ,
 		.path = questions[question].path,
 		.body = g_bytes_new_static(
 			questions[question].body, strlen(questions[question].body)),
 		.lane = HTTP_LANE_REQUEST,
+		.timeout = timeout,
+		.server = g_strdup(server),
 		/* Of the cluster's plight those tell, too, that have no leader. */
 		.anywhere = TRUE,
 	};
@@ -56,4 +59,10 @@ struct etcd_call *etcd_ask(struct etcd_client *client, enum etcd_question questi
 	ask->handlers = *handlers;
 	ask->data = data;
 	return etcd_fetch(client, &request, &fetch_handlers, ask, strand);
+}
+
+struct etcd_call *etcd_ask(struct etcd_client *client, enum etcd_question question,
+	const struct etcd_get_handlers *handlers, void *data, struct strand *strand)
+{
+	return etcd_ask_server(client, question, NULL, 0, handlers, data, strand);
 }

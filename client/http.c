@@ -193,6 +193,13 @@ gint http_exchange_first_server(const struct http_exchange *exchange)
 	return g_atomic_int_get(&exchange->client->server);
 }
 
+const struct http_server *http_exchange_server(const struct http_exchange *exchange)
+{
+	if (exchange->stranger != NULL)
+		return exchange->stranger;
+	return g_ptr_array_index(exchange->client->servers, (guint)exchange->server);
+}
+
 struct http_exchange *http_exchange_ref(struct http_exchange *exchange)
 {
 	g_atomic_int_inc(&exchange->references);
@@ -220,6 +227,8 @@ struct http_exchange *http_exchange_unref(struct http_exchange *exchange)
 	g_free(exchange->content_type);
 	g_clear_pointer(&exchange->body, g_bytes_unref);
 	free_headers(exchange->more_headers);
+	http_server_free(exchange->stranger);
+	g_free(exchange->unusable);
 	loop_unref(exchange->loop);
 	g_free(exchange);
 	return NULL;
@@ -270,6 +279,18 @@ static void on_ended(void *data)
 	pthread_mutex_unlock(&client->mutex);
 }
 
+/* Where only one server may be asked. */
+static void choose_server(struct http_exchange *exchange, const char *url)
+{
+	g_autoptr(GError) error = NULL;
+
+	exchange->only_server = find_server(exchange->client, url);
+	if (url == NULL || exchange->only_server >= 0)
+		return;
+	if (http_server_create(exchange->client->connection, url, &exchange->stranger, &error) < 0)
+		exchange->unusable = g_strdup(error->message);
+}
+
 static struct http_exchange *exchange_create(
 	struct http_client *client, const struct http_request *request)
 {
@@ -289,7 +310,7 @@ static struct http_exchange *exchange_create(
 	exchange->idle_timeout = request->idle_timeout;
 	exchange->repeat = request->repeat;
 	exchange->more_headers = g_strdupv((char **)request->headers);
-	exchange->only_server = find_server(client, request->server);
+	choose_server(exchange, request->server);
 	return exchange;
 }
 

@@ -75,7 +75,10 @@ struct http_request {
 	enum http_repeat repeat;
 	/* NULL, or NULL-terminated lines "Name: value" to send besides; wiped after the end. */
 	const char *const *headers;
-	/* NULL, or the one server to ask, as http_head.server names it: no other is tried. */
+	/*
+	 * NULL, or the URL of the one server to ask, as http_head.server names it: no other is
+	 * tried. It need not be one of the connection's, whose TLS and credentials it gets.
+	 */
 	const char *server;
 };
 
@@ -108,7 +111,7 @@ struct http_result {
 	 * With FALSE, status says what became of it, and 0 that nothing of it was sent.
 	 */
 	gboolean unanswered;
-	const char *server; /* the URL of the one asked last; valid as long as the client */
+	const char *server; /* the URL of the one asked last */
 };
 
 /*

@@ -174,7 +174,7 @@ static gboolean move_on(struct http_exchange *exchange)
 	gint next = (exchange->server + 1) % count;
 	CURLcode code = exchange->failure.code;
 
-	if (exchange->response.sent || exchange->only_server >= 0 ||
+	if (exchange->response.sent || exchange->only_server >= 0 || exchange->stranger != NULL ||
 		(code != CURLE_COULDNT_CONNECT && code != CURLE_OPERATION_TIMEDOUT &&
 			code != CURLE_COULDNT_RESOLVE_HOST))
 		return FALSE;
@@ -243,6 +243,7 @@ static void share_failure(struct http_exchange *exchange)
 		if (other != exchange && other->state == HTTP_STATE_RUNNING &&
 			!other->response.sent && other->channel == exchange->channel &&
 			other->server == exchange->server &&
+			other->stranger == exchange->stranger &&
 			other->credential->certificate_generation == certificate)
 			g_queue_push_tail(&beside, other);
 	}
@@ -400,6 +401,10 @@ void http_attempt_start(struct http_exchange *exchange)
 		return;
 	}
 	exchange->server = http_exchange_first_server(exchange);
+	if (exchange->unusable != NULL) {
+		end_with_errnum(exchange, EINVAL, exchange->unusable);
+		return;
+	}
 	exchange->last_byte = loop_now();
 	if (exchange->timeout != 0) {
 		exchange->deadline = loop_now() + exchange->timeout;

@@ -16,14 +16,9 @@
 #define X509_NO_ISSUER_LOCALLY 20
 #define X509_NO_FIRST_SIGNATURE 21
 
-static const struct http_server *server_of(const struct http_exchange *exchange)
-{
-	return g_ptr_array_index(exchange->client->servers, (guint)exchange->server);
-}
-
 const char *http_failure_where(const struct http_exchange *exchange)
 {
-	return server_of(exchange)->name;
+	return http_exchange_server(exchange)->name;
 }
 
 char *http_failure_message(const struct http_exchange *exchange, const char *format, ...)
@@ -34,7 +29,7 @@ char *http_failure_message(const struct http_exchange *exchange, const char *for
 	va_start(arguments, format);
 	why = g_strdup_vprintf(format, arguments);
 	va_end(arguments);
-	return g_strdup_printf("%s: %s", server_of(exchange)->name, why);
+	return g_strdup_printf("%s: %s", http_exchange_server(exchange)->name, why);
 }
 
 void http_failure_take(struct http_exchange *exchange, CURLcode code)
@@ -111,7 +106,7 @@ static int connect_errnum(int os_error)
 static int connect_failure(const struct http_exchange *exchange, char **ret_message)
 {
 	const struct http_failure *failure = &exchange->failure;
-	const struct http_server *server = server_of(exchange);
+	const struct http_server *server = http_exchange_server(exchange);
 	g_autofree char *words = failure->os_error != 0
 					 ? g_ascii_strdown(g_strerror(failure->os_error), -1)
 					 : g_strdup(failure->words);

@@ -83,6 +83,8 @@ struct http_exchange {
 	enum http_repeat repeat;
 	char **more_headers; /* of the request, wiped at the end; or NULL */
 	gint only_server; /* index of the one to ask, or -1 */
+	struct http_server *stranger; /* the one to ask, which is none of the client's, or NULL */
+	char *unusable; /* why the server that was named cannot be asked, or NULL */
 
 	enum http_state state;
 	uint64_t deadline; /* loop_now() at which timeout is over; 0: none */
@@ -114,6 +116,8 @@ struct http_exchange *http_exchange_ref(struct http_exchange *exchange);
 
 /* http.c: index of the server to begin with. */
 gint http_exchange_first_server(const struct http_exchange *exchange);
+/* http.c: the attempt's. */
+const struct http_server *http_exchange_server(const struct http_exchange *exchange);
 
 /* http_setup.c: makes exchange->transfer.easy ready for an attempt. -ENOMEM. */
 int http_setup(struct http_exchange *exchange);

@@ -298,8 +298,7 @@ static void set_callbacks(struct http_exchange *exchange)
 int http_setup(struct http_exchange *exchange)
 {
 	struct http_client *client = exchange->client;
-	const struct http_server *server =
-		g_ptr_array_index(client->servers, (guint)exchange->server);
+	const struct http_server *server = http_exchange_server(exchange);
 
 	if (exchange->channel == NULL)
 		exchange->channel = http_lane_take(&client->lanes[exchange->lane]);

@@ -275,6 +275,8 @@ static void fill_directory(struct filesystem *filesystem, const struct node *nod
 		break;
 	case NODE_CONTROL:
 		ret->st_mode = S_IFDIR | 0500;
+		if (node->key.name == NULL && filesystem->members != NULL)
+			ret->st_nlink++;
 		break;
 	default:
 		break;

@@ -164,15 +164,34 @@ int connect_load(struct filesystem *filesystem, const struct options *options,
 	return r;
 }
 
-static int start_etcd(struct filesystem *filesystem, const struct options *options,
-	struct connection *connection, struct strand_pool *pool, GError **error)
+static struct etcd_client *create_etcd_client(struct filesystem *filesystem,
+	const struct options *options, struct connection *connection, struct strand_pool *pool,
+	GError **error)
 {
 	struct http_client *http = http_client_create(filesystem->loop, pool, connection, error);
 
 	if (http == NULL)
+		return NULL;
+	return etcd_client_create(http, options->etcd.user, options->etcd.password);
+}
+
+/* The members are asked on connections of their own: where some are away that takes its time. */
+static int start_etcd(struct filesystem *filesystem, const struct options *options,
+	struct connection *connection, struct strand_pool *pool, GError **error)
+{
+	struct etcd_client *keys = create_etcd_client(filesystem, options, connection, pool, error);
+	struct etcd_client *members;
+
+	if (keys == NULL)
 		return -EINVAL;
+	members = create_etcd_client(filesystem, options, connection, pool, error);
+	if (members == NULL) {
+		etcd_client_destroy(keys);
+		return -EINVAL;
+	}
+	filesystem->members = members_create(members, pool);
 	filesystem->keyspace = keyspace_create(&(struct keyspace_options){
-		.client = etcd_client_create(http, options->etcd.user, options->etcd.password),
+		.client = keys,
 		.loop = filesystem->loop,
 		.pool = pool,
 		.prefix = filesystem->keys,

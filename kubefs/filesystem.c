@@ -120,6 +120,7 @@ void filesystem_destroy(struct filesystem *filesystem)
 	pthread_mutex_destroy(&filesystem->saves_lock);
 	g_ptr_array_unref(filesystem->contexts);
 	keyspace_destroy(filesystem->keyspace);
+	members_destroy(filesystem->members);
 	g_clear_pointer(&filesystem->keys, g_bytes_unref);
 	g_hash_table_destroy(filesystem->long_keys);
 	pthread_mutex_destroy(&filesystem->long_keys_lock);

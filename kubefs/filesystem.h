@@ -14,6 +14,7 @@
 #include "kubefs/journal.h"
 #include "kubefs/lineage.h"
 #include "kubefs/local.h"
+#include "kubefs/members.h"
 #include "kubefs/node.h"
 #include "kubefs/notifier.h"
 #include "kubefs/opening.h"
@@ -37,6 +38,7 @@ struct filesystem {
 	struct keyspace *keyspace;
 	GBytes *keys; /* the prefix of those shown */
 	gboolean keys_at_root;
+	struct members *members; /* of that etcd, or NULL */
 	gint values_named; /* atomic: the kernel was given a name that ends in "%=" */
 	pthread_mutex_t long_keys_lock;
 	GHashTable *long_keys; /* lines on keys too long for a path; guarded by long_keys_lock */

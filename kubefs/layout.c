@@ -483,15 +483,42 @@ static int resolve_file(struct question *question, GError **error)
 	return r;
 }
 
-static int resolve_statement(struct question *question)
+static void found_statement(struct question *question, const char *name, GBytes *text)
 {
-	g_autoptr(GBytes) text = statement_text(question->filesystem, question->name);
-
-	if (text == NULL)
-		return 0;
 	found(question, NODE_STATEMENT, NULL, NULL, NULL, 0);
-	question->entry->key.name = g_strdup(question->name);
-	question->entry->key.text = g_steal_pointer(&text);
+	question->entry->key.name = g_strdup(name);
+	question->entry->key.text = g_bytes_ref(text);
+}
+
+static int resolve_member_statement(struct question *question, GError **error)
+{
+	struct members *members = question->filesystem->members;
+	g_autofree char *name = statement_path(STATEMENT_ETCD, question->name);
+	g_autoptr(GBytes) text = NULL;
+	int r = members_look(members, question->name, question->wait, question->data, &text, error);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r == 0)
+		found_statement(question, name, text);
+	return r;
+}
+
+static int resolve_statement(struct question *question, GError **error)
+{
+	struct filesystem *filesystem = question->filesystem;
+	g_autoptr(GBytes) text = NULL;
+
+	if (question->directory->key.name != NULL)
+		return resolve_member_statement(question, error);
+	if (filesystem->members != NULL && strcmp(question->name, STATEMENT_ETCD) == 0) {
+		found(question, NODE_CONTROL, NULL, NULL, NULL, LAYOUT_LONG);
+		question->entry->key.name = g_strdup(STATEMENT_ETCD);
+		return 0;
+	}
+	text = statement_text(filesystem, question->name);
+	if (text != NULL)
+		found_statement(question, question->name, text);
 	return 0;
 }
 
@@ -515,7 +542,7 @@ int layout_resolve(struct filesystem *filesystem, const struct node *directory, 
 	case NODE_VIEWS:
 		return resolve_file(&question, error);
 	case NODE_CONTROL:
-		return resolve_statement(&question);
+		return resolve_statement(&question, error);
 	case NODE_KEYS:
 		if (resolve_at_top(&question))
 			return 0;

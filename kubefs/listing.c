@@ -203,15 +203,35 @@ static void list_context(struct listing *listing, uint64_t after)
 	list_etcd(listing, after, G_N_ELEMENTS(entries));
 }
 
-static void list_statements(struct listing *listing, uint64_t after)
+/* directory: NULL, or the one in .kubefs/ that holds them. */
+static void list_files(
+	struct listing *listing, const char *directory, const char *const *names, uint64_t after)
 {
-	for (uint64_t i = after; STATEMENT_NAMES[i] != NULL; i++) {
-		const struct node_key key = {.kind = NODE_STATEMENT, .name = STATEMENT_NAMES[i]};
+	for (uint64_t i = after; i < g_strv_length((char **)names); i++) {
+		g_autofree char *path = directory != NULL ? statement_path(directory, names[i])
+							  : g_strdup(names[i]);
+		const struct node_key key = {.kind = NODE_STATEMENT, .name = path};
 
 		/* Their content is made when they are looked up. */
-		if (!add_plain(listing, key.name, attributes_inode(&key), S_IFREG, FIRST + i + 1))
+		if (!add_plain(listing, names[i], attributes_inode(&key), S_IFREG, FIRST + i + 1))
 			return;
 	}
+}
+
+static void list_control(struct listing *listing, uint64_t after)
+{
+	const struct node_key etcd = {.kind = NODE_CONTROL, .name = STATEMENT_ETCD};
+	const char *directory = listing->request->node->key.name;
+	uint64_t count = g_strv_length((char **)STATEMENT_NAMES);
+
+	if (directory != NULL) {
+		list_files(listing, directory, MEMBERS_FILES, after);
+		return;
+	}
+	list_files(listing, NULL, STATEMENT_NAMES, after);
+	if (!listing->full && after <= count && listing->request->filesystem->members != NULL)
+		add_plain(listing, STATEMENT_ETCD, attributes_inode(&etcd), S_IFDIR,
+			FIRST + count + 1);
 }
 
 static gboolean visit_namespace(void *data, uint64_t sequence, struct snapshot *snapshot)
@@ -515,7 +535,7 @@ static int fill(
 		list_context(listing, after);
 		return 0;
 	case NODE_CONTROL:
-		list_statements(listing, after);
+		list_control(listing, after);
 		return 0;
 	case NODE_KEYS:
 		return key_listing_run(listing->request->filesystem, listing->request->node, after,

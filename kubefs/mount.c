@@ -211,6 +211,8 @@ static void stop_caches(struct mount *mount)
 	}
 	if (mount->filesystem->keyspace != NULL)
 		keyspace_stop(mount->filesystem->keyspace);
+	if (mount->filesystem->members != NULL)
+		members_stop(mount->filesystem->members);
 }
 
 static void mount_detach(struct mount *mount)

@@ -23,8 +23,8 @@ enum node_kind {
 	NODE_VIEWS, /* NAME@/ */
 	NODE_ALIAS, /* a symbolic link to a resource */
 	NODE_OBJECT, /* NAME.yaml or NAME.json */
-	NODE_CONTROL, /* .kubefs/ */
-	NODE_STATEMENT, /* a file in .kubefs/ */
+	NODE_CONTROL, /* .kubefs/, or a directory in it */
+	NODE_STATEMENT, /* a file in either */
 	NODE_VIEW, /* a file in NAME@/ */
 	NODE_LOCAL, /* a draft or a scratch file */
 	NODE_REJECTED, /* NAME.yaml.rejected */
@@ -50,7 +50,7 @@ struct node_key {
 	struct resource *resource; /* NODE_RESOURCE, CHUNK, VIEWS, ALIAS, OBJECT, VIEW */
 	/*
 	 * CHUNK: the escaped bytes so far, likewise KEYS, or NULL; VIEWS: the object's; ALIAS,
-	 * STATEMENT, VIEW: the name
+	 * VIEW: the name; CONTROL, STATEMENT: the path in .kubefs/, NULL for that itself
 	 */
 	const char *name;
 	struct snapshot *snapshot; /* NODE_OBJECT, NODE_VIEW */

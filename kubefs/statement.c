@@ -6,6 +6,11 @@
 
 const char *const STATEMENT_NAMES[] = {"errors", "status", "version", NULL};
 
+char *statement_path(const char *directory, const char *name)
+{
+	return g_strconcat(directory, "/", name, NULL);
+}
+
 static void append_collections(GString *text, struct cache *cache)
 {
 	g_autoptr(GPtrArray) collections = cache_collections(cache);

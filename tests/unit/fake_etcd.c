@@ -508,6 +508,14 @@ const char *etcd_client_where(struct etcd_client *client)
 	return "http://fake:2379";
 }
 
+/* The members are not asked here. */
+struct etcd_call *etcd_ask_server(struct etcd_client *client, enum etcd_question question,
+	const char *server, unsigned int timeout, const struct etcd_get_handlers *handlers,
+	void *data, struct strand *strand)
+{
+	g_assert_not_reached();
+}
+
 /* What the test does */
 
 static const struct etcd_kv *kv_now(struct fake_etcd *fake, GBytes *key)
