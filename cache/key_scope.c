@@ -99,6 +99,19 @@ struct etcd_keys key_scope_below(const struct key_scope *scope, const char *name
 	};
 }
 
+GBytes *key_scope_join(const struct key_scope *scope, const char *name, size_t length)
+{
+	size_t prefix_length;
+	const char *prefix = g_bytes_get_data(scope->prefix, &prefix_length);
+	GByteArray *key = g_byte_array_sized_new((guint)(prefix_length + length));
+
+	if (prefix_length > 0)
+		g_byte_array_append(key, (const guint8 *)prefix, (guint)prefix_length);
+	if (length > 0)
+		g_byte_array_append(key, (const guint8 *)name, (guint)length);
+	return g_byte_array_free_to_bytes(key);
+}
+
 GBytes *key_scope_after(GBytes *key)
 {
 	return join(key, NULL, 0, '\0');

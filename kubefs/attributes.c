@@ -64,6 +64,7 @@ mode_t attributes_type(enum node_kind kind)
 	case NODE_LOCAL:
 	case NODE_REJECTED:
 	case NODE_KEY:
+	case NODE_KEY_VIEW:
 		return S_IFREG;
 	default:
 		return S_IFDIR;
@@ -143,6 +144,18 @@ static void fill_rejected(const struct rejected *rejected, struct stat *ret)
 	ret->st_mtim = ret->st_ctim = rejected->time;
 }
 
+static void fill_key(const struct node *node, struct stat *ret)
+{
+	const struct node_key *key = &node->key;
+	gboolean is_text = key->kind == NODE_KEY_VIEW && key->format != NODE_RAW;
+
+	/* Any of them may be a Secret: they are the mounting user's alone. */
+	ret->st_mode |= 0400;
+	ret->st_size = (off_t)(is_text ? key->length : g_bytes_get_size(key->value->value));
+	ret->st_blocks = (ret->st_size + 511) / 512;
+	ret->st_mtim = ret->st_ctim = is_text ? key->modified : key->value->seen;
+}
+
 static void fill_file(struct filesystem *filesystem, const struct node *node, struct stat *ret)
 {
 	const struct snapshot *snapshot = node->key.snapshot;
@@ -151,12 +164,6 @@ static void fill_file(struct filesystem *filesystem, const struct node *node, st
 	node_text(node, &length);
 	ret->st_size = (off_t)length;
 	ret->st_blocks = (ret->st_size + 511) / 512;
-	if (node->key.value != NULL) {
-		/* Any of them may be a Secret: they are the mounting user's alone. */
-		ret->st_mode |= 0400;
-		ret->st_mtim = ret->st_ctim = node->key.value->seen;
-		return;
-	}
 	if (snapshot == NULL) {
 		ret->st_mode |= 0400;
 		clock_gettime(CLOCK_REALTIME, &ret->st_mtim);
@@ -274,6 +281,7 @@ static void fill_directory(struct filesystem *filesystem, const struct node *nod
 		fill_resource(node, ret);
 		break;
 	case NODE_CONTROL:
+	case NODE_KEY_VIEWS:
 		ret->st_mode = S_IFDIR | 0500;
 		if (node->key.name == NULL && filesystem->members != NULL)
 			ret->st_nlink++;
@@ -302,6 +310,8 @@ void attributes_fill(struct filesystem *filesystem, const struct node *node, str
 		ret->st_mode |= 0777;
 		ret->st_size = (off_t)strlen(node->key.resource->name);
 		ret->st_mtim = ret->st_ctim = (struct timespec){.tv_sec = filesystem->mounted};
+	} else if (node->key.value != NULL) {
+		fill_key(node, ret);
 	} else {
 		fill_file(filesystem, node, ret);
 	}

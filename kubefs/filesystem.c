@@ -35,6 +35,7 @@ struct filesystem *filesystem_create(struct loop *loop, struct strand_pool *pool
 	filesystem->walks = walks_create();
 	filesystem->previews = previews_create();
 	filesystem->scales = scales_create();
+	filesystem->key_texts = key_texts_create();
 	pthread_mutex_init(&filesystem->long_keys_lock, NULL);
 	filesystem->long_keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	pthread_mutex_init(&filesystem->saves_lock, NULL);
@@ -119,6 +120,7 @@ void filesystem_destroy(struct filesystem *filesystem)
 	pthread_cond_destroy(&filesystem->saves_ended);
 	pthread_mutex_destroy(&filesystem->saves_lock);
 	g_ptr_array_unref(filesystem->contexts);
+	key_texts_destroy(filesystem->key_texts);
 	keyspace_destroy(filesystem->keyspace);
 	members_destroy(filesystem->members);
 	g_clear_pointer(&filesystem->keys, g_bytes_unref);

@@ -12,6 +12,7 @@
 #include "kubefs/context.h"
 #include "kubefs/guard.h"
 #include "kubefs/journal.h"
+#include "kubefs/key_text.h"
 #include "kubefs/lineage.h"
 #include "kubefs/local.h"
 #include "kubefs/members.h"
@@ -39,6 +40,7 @@ struct filesystem {
 	GBytes *keys; /* the prefix of those shown */
 	gboolean keys_at_root;
 	struct members *members; /* of that etcd, or NULL */
+	struct key_texts *key_texts;
 	gint values_named; /* atomic: the kernel was given a name that ends in "%=" */
 	pthread_mutex_t long_keys_lock;
 	GHashTable *long_keys; /* lines on keys too long for a path; guarded by long_keys_lock */

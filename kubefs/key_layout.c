@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "kubefs/key_path.h"
+#include "kubefs/key_views.h"
 
 /* A byte takes three at most when it is escaped, and a cut two for each ESCAPE_CHUNK less two. */
-#define ESCAPED_MAX(length) ((length)*3 + strlen(KEY_PATH_VALUE) + 1)
+#define ESCAPED_MAX(length) ((length)*3 + strlen(KEY_PATH_VALUE KEY_PATH_VIEWS) + 1)
 #define CUT_MAX(length) (ESCAPED_MAX(length) + ESCAPED_MAX(length) / 64)
 
 struct node_key key_layout_directory(const struct key_scope *scope, const char *chunk)
@@ -118,9 +119,13 @@ static gboolean visit_for_chunk(void *data, uint64_t sequence, const struct key_
 	struct chunk_search *search = data;
 	g_autofree char *plain = key_path_name(child->name, child->length, KEY_PLAIN);
 	g_autofree char *value = key_path_name(child->name, child->length, KEY_VALUE);
+	g_autofree char *views = g_strconcat(plain, KEY_PATH_VIEWS, NULL);
+	g_autofree char *value_views = g_strconcat(value, KEY_PATH_VIEWS, NULL);
 
 	search->found = is_cut_after(search, plain) ||
-			(child->snapshot != NULL && is_cut_after(search, value));
+			(child->snapshot != NULL &&
+				(is_cut_after(search, value) || is_cut_after(search, views) ||
+					is_cut_after(search, value_views)));
 	return !search->found;
 }
 
@@ -157,6 +162,26 @@ static void resolve_name(struct filesystem *filesystem, struct key_directory *di
 	} else if (snapshot != NULL) {
 		key_layout_key_entry(filesystem, snapshot, timeout, ret);
 	}
+}
+
+/* The views of a key that is there. */
+static void resolve_views(struct filesystem *filesystem, struct key_directory *directory,
+	const char *chunk, const char *file, struct layout_entry *ret)
+{
+	const struct key_scope *scope = key_directory_scope(directory);
+	g_autofree char *escaped = g_strconcat(chunk, file, NULL);
+	struct key_snapshot *snapshot KEY_SNAPSHOT_CLEANUP = NULL;
+	g_autofree char *name = NULL;
+	gboolean is_directory;
+	size_t length;
+
+	if (!key_path_views(chunk, file, &name, &length))
+		return;
+	/* Nobody tells when the key comes. */
+	ret->entry_timeout = MIN(ret->entry_timeout, LAYOUT_SOON);
+	if (key_directory_find(directory, name, length, &snapshot, &is_directory) &&
+		snapshot != NULL && key_layout_fits(key_layout_base(filesystem, scope), escaped))
+		key_views_entry(scope, name, length, ret);
 }
 
 int key_layout_find_slashless(struct filesystem *filesystem, const struct key_scope *scope,
@@ -218,7 +243,8 @@ int key_layout_resolve(struct filesystem *filesystem, const struct node *node, c
 	if (step == KEY_STEP_SLASHLESS)
 		return resolve_slashless(filesystem, &scope, wait, data, ret, error);
 	ret->entry_timeout = LAYOUT_LONG;
-	if (step == KEY_STEP_NONE)
+	/* The views of "web%=" stand under a name that no key can have. */
+	if (step == KEY_STEP_NONE && !g_str_has_suffix(name, KEY_PATH_VIEWS))
 		return 0;
 	if (step == KEY_STEP_VALUE)
 		g_atomic_int_set(&filesystem->values_named, TRUE);
@@ -226,9 +252,11 @@ int key_layout_resolve(struct filesystem *filesystem, const struct node *node, c
 	if (r < 0)
 		return r;
 	ret->entry_timeout = key_layout_timeout(directory);
-	if (step != KEY_STEP_CHUNK) {
+	if (step == KEY_STEP_PLAIN || step == KEY_STEP_VALUE)
 		resolve_name(filesystem, directory, step, component, length, ret);
-	} else {
+	if (step != KEY_STEP_CHUNK && !ret->found) {
+		resolve_views(filesystem, directory, chunk, name, ret);
+	} else if (step == KEY_STEP_CHUNK) {
 		/* Nobody tells when the first name of that chunk comes or the last goes. */
 		ret->entry_timeout = LAYOUT_POLLED;
 		if (has_chunk(directory, key_layout_base(filesystem, &scope), component))

@@ -16,6 +16,19 @@ static gboolean ends_in_slash(GBytes *prefix)
 	return length > 0 && bytes[length - 1] == '/';
 }
 
+/* A scope whose prefix ends where the last name begins that goes on until end. */
+static void find_scope(GBytes *prefix, const char *bytes, size_t end, struct key_scope *ret)
+{
+	size_t begin = end;
+
+	while (begin > g_bytes_get_size(prefix) && bytes[begin - 1] != '/')
+		begin--;
+	*ret = (struct key_scope){
+		.prefix = g_bytes_new(bytes, begin),
+		.slashless = begin == g_bytes_get_size(prefix) && !ends_in_slash(prefix),
+	};
+}
+
 static GBytes *append(GBytes *prefix, const char *name, size_t length)
 {
 	GByteArray *bytes = g_byte_array_new();
@@ -51,6 +64,14 @@ void key_path_child(
 	*ret = (struct key_scope){.prefix = append(scope->prefix, name, length)};
 }
 
+void key_path_scope(GBytes *prefix, GBytes *key, struct key_scope *ret)
+{
+	size_t length;
+	const char *bytes = g_bytes_get_data(key, &length);
+
+	find_scope(prefix, bytes, length, ret);
+}
+
 gboolean key_path_parent(
 	GBytes *prefix, const struct key_scope *scope, struct key_scope *ret, GBytes **ret_name)
 {
@@ -72,15 +93,10 @@ gboolean key_path_parent(
 		return TRUE;
 	}
 	key_scope_finish(&root);
-	/* It ends in '/', which is no part of the name. */
-	begin = length - 1;
-	while (begin > g_bytes_get_size(prefix) && bytes[begin - 1] != '/')
-		begin--;
+	/* scope may be *ret; it ends in '/', which is no part of the name. */
+	find_scope(prefix, bytes, length - 1, ret);
+	begin = g_bytes_get_size(ret->prefix);
 	*ret_name = g_bytes_new(bytes + begin, length - 1 - begin);
-	*ret = (struct key_scope){
-		.prefix = g_bytes_new(bytes, begin),
-		.slashless = begin == g_bytes_get_size(prefix) && !ends_in_slash(prefix),
-	};
 	return TRUE;
 }
 
@@ -166,6 +182,24 @@ enum key_step key_path_step(
 		return KEY_STEP_NONE;
 	}
 	return step;
+}
+
+gboolean key_path_views(const char *chunk, const char *file, char **ret_name, size_t *ret_length)
+{
+	g_autofree char *escaped = g_strconcat(chunk, file, NULL);
+	g_autofree char *cut = key_path_chunk(escaped);
+	g_autofree char *name = NULL;
+
+	if (!g_str_has_suffix(escaped, KEY_PATH_VIEWS) || strcmp(cut, chunk) != 0)
+		return FALSE;
+	escaped[strlen(escaped) - strlen(KEY_PATH_VIEWS)] = '\0';
+	if (!parse(escaped, KEY_VALUE, &name, ret_length) &&
+		!parse(escaped, KEY_PLAIN, &name, ret_length))
+		return FALSE;
+	if (*ret_length > 0 && memchr(name, '/', *ret_length) != NULL)
+		return FALSE;
+	*ret_name = g_steal_pointer(&name);
+	return TRUE;
 }
 
 static void append_cut(GString *path, const char *escaped)

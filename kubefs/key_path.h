@@ -27,6 +27,9 @@
  * escaped one is listed beside it. "%-", "%.", "%=" and a lone "%" are in no other name: what
  * follows a '%' there is always two digits.
  *
+ * Behind either name of a key "@" is the directory of its views (kubefs/key_views.h), which is not
+ * listed: pods/default/web@/ or pods/default/web%=@/. A key or directory of that name wins.
+ *
  * A key whose path is longer than a path can be (PATH_MAX) is not shown; .kubefs/errors says so.
  */
 #pragma once
@@ -37,6 +40,7 @@
 
 #define KEY_PATH_VALUE "%="
 #define KEY_PATH_SLASHLESS "%."
+#define KEY_PATH_VIEWS "@"
 /* Bytes of a path below the mount point. */
 #define KEY_PATH_MAX 4095
 
@@ -47,6 +51,8 @@ gboolean key_path_slashless(GBytes *prefix, struct key_scope *ret);
 /* The scope of a directory in that of scope. */
 void key_path_child(
 	const struct key_scope *scope, const char *name, size_t length, struct key_scope *ret);
+/* The scope that holds a key, which begins with the prefix. */
+void key_path_scope(GBytes *prefix, GBytes *key, struct key_scope *ret);
 /*
  * The reverse: the scope that holds the directory, and its name there (g_bytes_unref), NULL for
  * "%.". FALSE for the mount point.
@@ -82,6 +88,12 @@ enum key_step {
 /* What a file name means below chunk ("" in a directory itself). *ret_name is g_free's, or NULL. */
 enum key_step key_path_step(
 	const char *chunk, const char *file, char **ret_name, size_t *ret_length);
+
+/*
+ * The same for the name of a key's views: FALSE when nothing can have it. That it can be the name
+ * of a key, too, is not considered. *ret_name is g_free's.
+ */
+gboolean key_path_views(const char *chunk, const char *file, char **ret_name, size_t *ret_length);
 
 /* Paths below the mount point, with their cuts; g_free. That of the mount point is "". */
 char *key_path_of_directory(GBytes *prefix, const struct key_scope *scope);

@@ -10,6 +10,7 @@
 #include "kubefs/escape.h"
 #include "kubefs/key_layout.h"
 #include "kubefs/key_listing.h"
+#include "kubefs/key_views.h"
 #include "kubefs/lookup.h"
 #include "kubefs/statement.h"
 #include "kubefs/views.h"
@@ -539,6 +540,9 @@ static int fill(
 		return 0;
 	case NODE_KEYS:
 		return key_listing_run(listing->request->filesystem, listing->request->node, after,
+			wait, data, add_key, listing, error);
+	case NODE_KEY_VIEWS:
+		return key_views_list(listing->request->filesystem, listing->request->node, after,
 			wait, data, add_key, listing, error);
 	case NODE_NAMESPACES:
 		return list_namespaces(listing, after, wait, data, error);

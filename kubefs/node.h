@@ -30,12 +30,15 @@ enum node_kind {
 	NODE_REJECTED, /* NAME.yaml.rejected */
 	NODE_KEYS, /* a directory of keys of etcd (kubefs/key_path.h) */
 	NODE_KEY, /* a key of etcd */
+	NODE_KEY_VIEWS, /* KEY@/ */
+	NODE_KEY_VIEW, /* a file in KEY@/ */
 };
 
 enum node_format {
 	NODE_YAML,
 	NODE_JSON,
 	NODE_FORMATS,
+	NODE_RAW = NODE_FORMATS, /* of a key alone: the bytes of the value */
 };
 
 struct local;
@@ -44,7 +47,7 @@ struct rejected;
 /* What a node is; two nodes are never equal in it. Everything is fixed when the node is made. */
 struct node_key {
 	enum node_kind kind;
-	enum node_format format; /* NODE_OBJECT */
+	enum node_format format; /* NODE_OBJECT, NODE_KEY_VIEW */
 	struct context *context; /* NULL for NODE_ROOT, CONTROL, STATEMENT, KEYS, KEY */
 	const char *namespace; /* unescaped, "" for the cluster's; NULL where there is none */
 	struct resource *resource; /* NODE_RESOURCE, CHUNK, VIEWS, ALIAS, OBJECT, VIEW */
@@ -57,10 +60,13 @@ struct node_key {
 	GBytes *text; /* NODE_STATEMENT, VIEW: its content, part of the key by address */
 	struct local *local; /* NODE_LOCAL */
 	struct rejected *rejected; /* NODE_REJECTED */
-	/* NODE_KEYS: a struct key_scope. */
+	/* NODE_KEYS: a struct key_scope; NODE_KEY_VIEWS: prefix is the key. */
 	GBytes *prefix;
 	gboolean slashless;
-	struct key_snapshot *value; /* NODE_KEY */
+	struct key_snapshot *value; /* NODE_KEY, NODE_KEY_VIEW */
+	/* NODE_KEY_VIEW of a text: what stat says; follows from the rest, and tells none apart. */
+	size_t length;
+	struct timespec modified;
 };
 
 struct node {
@@ -109,11 +115,11 @@ void node_unref_pointer(struct node **node);
 static inline gboolean node_is_directory(const struct node *node)
 {
 	return node->key.kind <= NODE_VIEWS || node->key.kind == NODE_CONTROL ||
-	       node->key.kind == NODE_KEYS;
+	       node->key.kind == NODE_KEYS || node->key.kind == NODE_KEY_VIEWS;
 }
 
 /* What is of etcd, and can only be read. */
 static inline gboolean node_is_of_etcd(const struct node *node)
 {
-	return node->key.kind == NODE_KEYS || node->key.kind == NODE_KEY;
+	return node->key.kind >= NODE_KEYS;
 }

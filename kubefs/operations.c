@@ -155,6 +155,20 @@ static void reply_local(struct request *request, struct local *local)
 	reply_slice(request, local->content.data, local->content.length);
 }
 
+/* The decoded text of a key, which may have to be made again. */
+static int read_text(struct request *request, GError **error)
+{
+	const struct node_key *key = &request->node->key;
+	struct stored_object object STORED_OBJECT_CLEANUP = {0};
+	int r = key_texts_get(
+		request->filesystem->key_texts, key->value, key->format, &object, error);
+
+	if (r == 0)
+		reply_slice(request, g_bytes_get_data(object.text, NULL),
+			g_bytes_get_size(object.text));
+	return r;
+}
+
 static int read_run(struct request *request, collection_wait wait, void *data, GError **error)
 {
 	const struct node *node = request->node;
@@ -167,6 +181,8 @@ static int read_run(struct request *request, collection_wait wait, void *data, G
 		reply_local(request, node->key.local);
 		return 0;
 	}
+	if (node->key.kind == NODE_KEY_VIEW && node->key.format != NODE_RAW)
+		return read_text(request, error);
 	text = node_text(node, &length);
 	if (text == NULL)
 		return -EINVAL;
@@ -285,6 +301,8 @@ static int opendir_run(struct request *request, collection_wait wait, void *data
 		if (polled)
 			info.cache_readdir = info.keep_cache = 0;
 	}
+	if (key->kind == NODE_KEY_VIEWS)
+		info.cache_readdir = info.keep_cache = 0;
 	if (layout_holds_files(request->node) &&
 		(key->kind == NODE_VIEWS || !overlay_is_unused(request->filesystem->overlay)))
 		info.cache_readdir = info.keep_cache = 0;
@@ -406,7 +424,7 @@ static int getxattr_run(struct request *request, collection_wait wait, void *dat
 		value = snapshot->version;
 	else if (snapshot != NULL && strcmp(request->name, "user.kubefs.uid") == 0)
 		value = snapshot->uid;
-	else if (request->node->key.kind == NODE_KEY)
+	else if (request->node->key.value != NULL)
 		value = text = key_attribute(request->node->key.value, request->name);
 	else if (strcmp(request->name, "user.kubefs.error") == 0)
 		value = text = find_reason(request);

@@ -2,7 +2,7 @@
  * Keys of etcd from the operations to the notifications, on an etcd in memory and a stand-in for
  * libfuse.
  */
-#include "kubefs/filesystem.h"
+#include "tests/unit/key_fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,152 +11,64 @@
 #include "kubefs/key_changes.h"
 #include "kubefs/key_path.h"
 #include "kubefs/layout.h"
-#include "kubefs/operations.h"
-#include "tests/unit/fake_etcd.h"
-#include "tests/unit/fake_fuse.h"
-
-struct fixture {
-	struct engine engine;
-	struct fake_etcd *fake;
-	struct filesystem *filesystem;
-	struct lines *lines;
-};
-
-static void setup(struct fixture *fixture, const char *prefix)
-{
-	*fixture = (struct fixture){.fake = fake_etcd_create(), .lines = lines_create()};
-	engine_init(&fixture->engine, 3);
-	fake_notifications_set(fixture->lines);
-	fixture->filesystem = filesystem_create(fixture->engine.loop, fixture->engine.pool);
-	fixture->filesystem->keys = g_bytes_new(prefix, strlen(prefix));
-	fixture->filesystem->keys_at_root = TRUE;
-	filesystem_attach(fixture->filesystem, NULL);
-	fixture->filesystem->keyspace = keyspace_create(&(struct keyspace_options){
-		.client = fake_etcd_client(fixture->fake),
-		.loop = fixture->engine.loop,
-		.pool = fixture->engine.pool,
-		.prefix = fixture->filesystem->keys,
-		.handlers = &KEY_CHANGES_HANDLERS,
-		.data = fixture->filesystem,
-	});
-}
-
-static void finish(struct fixture *fixture)
-{
-	keyspace_stop(fixture->filesystem->keyspace);
-	fixture->filesystem->closing = TRUE;
-	filesystem_quiesce(fixture->filesystem);
-	engine_finish(&fixture->engine);
-	filesystem_destroy(fixture->filesystem);
-	fake_notifications_set(NULL);
-	lines_destroy(fixture->lines);
-	fake_etcd_unref(fixture->fake);
-}
-
-static struct fuse_entry_param lookup(struct fixture *fixture, uint64_t parent, const char *name)
-{
-	struct fuse_req *request = fake_request_create(fixture->filesystem);
-	struct fuse_entry_param entry;
-
-	OPERATIONS.lookup(request, parent, name);
-	ck_assert_int_eq(fake_request_wait(request), REPLY_ENTRY);
-	entry = request->entry;
-	fake_request_destroy(request);
-	return entry;
-}
-
-static uint64_t enter(struct fixture *fixture, uint64_t parent, const char *name)
-{
-	struct fuse_entry_param entry = lookup(fixture, parent, name);
-
-	ck_assert_msg(entry.ino != 0, "%s is not there", name);
-	return entry.ino;
-}
-
-static void expect_content(struct fixture *fixture, uint64_t id, const char *wanted)
-{
-	struct fuse_req *request = fake_request_create(fixture->filesystem);
-	size_t length;
-	const char *text;
-
-	OPERATIONS.read(request, id, 4096, 0, NULL);
-	ck_assert_int_eq(fake_request_wait(request), REPLY_BUFFER);
-	text = g_bytes_get_data(request->buffer, &length);
-	ck_assert_uint_eq(length, strlen(wanted));
-	ck_assert(length == 0 || memcmp(text, wanted, length) == 0);
-	fake_request_destroy(request);
-}
-
-static void expect_names(struct fixture *fixture, uint64_t id, off_t offset, size_t size,
-	gboolean plus, const char *wanted)
-{
-	struct fuse_req *request = fake_request_create(fixture->filesystem);
-	g_autofree char *entries = NULL;
-
-	if (plus)
-		OPERATIONS.readdirplus(request, id, size, offset, NULL);
-	else
-		OPERATIONS.readdir(request, id, size, offset, NULL);
-	ck_assert_int_eq(fake_request_wait(request), REPLY_BUFFER);
-	entries = fake_entries(request->buffer, plus);
-	ck_assert_str_eq(entries, wanted);
-	fake_request_destroy(request);
-}
 
 START_TEST (shows_keys) {
-	struct fixture fixture;
+	struct key_fixture fixture;
 	struct fuse_entry_param entry;
 	uint64_t pods;
 
-	setup(&fixture, "/registry");
+	key_fixture_init(&fixture, "/registry");
 	fake_etcd_put(fixture.fake, "/registry/pods/web", "value");
 	fake_etcd_put(fixture.fake, "/registry/pods/empty", "");
 	fake_etcd_put(fixture.fake, "/registry/pods", "both");
 	fake_etcd_put(fixture.fake, "/registry-old", "apart");
-	pods = enter(&fixture, FUSE_ROOT_ID, "pods");
-	entry = lookup(&fixture, pods, "web");
+	pods = key_fixture_enter(&fixture, FUSE_ROOT_ID, "pods");
+	entry = key_fixture_lookup(&fixture, pods, "web");
 	ck_assert_int_eq(entry.attr.st_size, 5);
 	ck_assert_uint_eq(entry.attr.st_mode, S_IFREG | 0400);
 	ck_assert_double_eq(entry.entry_timeout, LAYOUT_LONG);
-	expect_content(&fixture, entry.ino, "value");
+	key_fixture_expect_content(&fixture, entry.ino, "value");
 	/* The escaped name is the same file. */
-	ck_assert_uint_eq(lookup(&fixture, pods, "web%=").ino, entry.ino);
-	expect_content(&fixture, enter(&fixture, pods, "empty"), "");
-	expect_content(&fixture, enter(&fixture, FUSE_ROOT_ID, "pods%="), "both");
-	expect_content(
-		&fixture, enter(&fixture, enter(&fixture, FUSE_ROOT_ID, "%."), "-old"), "apart");
-	ck_assert_uint_eq(lookup(&fixture, pods, "none").ino, 0);
-	ck_assert_uint_eq(lookup(&fixture, pods, "%77eb").ino, 0);
-	ck_assert_uint_eq(lookup(&fixture, pods, "%.").ino, 0);
-	ck_assert_uint_ne(lookup(&fixture, FUSE_ROOT_ID, ".kubefs").ino, 0);
-	finish(&fixture);
+	ck_assert_uint_eq(key_fixture_lookup(&fixture, pods, "web%=").ino, entry.ino);
+	key_fixture_expect_content(&fixture, key_fixture_enter(&fixture, pods, "empty"), "");
+	key_fixture_expect_content(
+		&fixture, key_fixture_enter(&fixture, FUSE_ROOT_ID, "pods%="), "both");
+	key_fixture_expect_content(&fixture,
+		key_fixture_enter(
+			&fixture, key_fixture_enter(&fixture, FUSE_ROOT_ID, "%."), "-old"),
+		"apart");
+	ck_assert_uint_eq(key_fixture_lookup(&fixture, pods, "none").ino, 0);
+	ck_assert_uint_eq(key_fixture_lookup(&fixture, pods, "%77eb").ino, 0);
+	ck_assert_uint_eq(key_fixture_lookup(&fixture, pods, "%.").ino, 0);
+	ck_assert_uint_ne(key_fixture_lookup(&fixture, FUSE_ROOT_ID, ".kubefs").ino, 0);
+	key_fixture_finish(&fixture);
 }
 END_TEST
 
 START_TEST (lists_in_pieces) {
-	struct fixture fixture;
+	struct key_fixture fixture;
 	uint64_t leaf;
 
-	setup(&fixture, "");
+	key_fixture_init(&fixture, "");
 	fake_etcd_put(fixture.fake, "/leaf/a", "1");
 	fake_etcd_put(fixture.fake, "/leaf/b", "2");
 	fake_etcd_put(fixture.fake, "/leaf/b/c", "3");
 	fake_etcd_put(fixture.fake, "/leaf/d", "4");
 	fake_etcd_put(fixture.fake, "slashless", "5");
-	expect_names(&fixture, FUSE_ROOT_ID, 0, 4096, TRUE, ".@1 ..@2 %.@3 leaf@4 ");
-	leaf = enter(&fixture, FUSE_ROOT_ID, "leaf");
-	expect_names(&fixture, leaf, 0, 4096, FALSE, ".@1 ..@2 a@4 b@6 b%=@7 d@8 ");
+	key_fixture_expect_names(&fixture, FUSE_ROOT_ID, 0, 4096, TRUE, ".@1 ..@2 %.@3 leaf@4 ");
+	leaf = key_fixture_enter(&fixture, FUSE_ROOT_ID, "leaf");
+	key_fixture_expect_names(&fixture, leaf, 0, 4096, FALSE, ".@1 ..@2 a@4 b@6 b%=@7 d@8 ");
 	for (int plus = 0; plus <= 1; plus++) {
 		/* Room for one name each time. */
 		size_t size = plus ? 170 : 35;
 
-		expect_names(&fixture, leaf, 2, size, plus, "a@4 ");
-		expect_names(&fixture, leaf, 4, size, plus, "b@6 ");
-		expect_names(&fixture, leaf, 6, size, plus, "b%=@7 ");
-		expect_names(&fixture, leaf, 7, size, plus, "d@8 ");
-		expect_names(&fixture, leaf, 8, size, plus, "");
+		key_fixture_expect_names(&fixture, leaf, 2, size, plus, "a@4 ");
+		key_fixture_expect_names(&fixture, leaf, 4, size, plus, "b@6 ");
+		key_fixture_expect_names(&fixture, leaf, 6, size, plus, "b%=@7 ");
+		key_fixture_expect_names(&fixture, leaf, 7, size, plus, "d@8 ");
+		key_fixture_expect_names(&fixture, leaf, 8, size, plus, "");
 	}
-	finish(&fixture);
+	key_fixture_finish(&fixture);
 }
 END_TEST
 
@@ -169,25 +81,25 @@ START_TEST (lists_long_names_in_directories) {
 	g_autofree char *all = g_strdup_printf(".@1 ..@2 a@4 %s@6 %s%%@8 ", head, head);
 	g_autofree char *inside = g_strdup_printf(".@1 ..@2 %s@8 ", tail);
 	g_autofree char *escaped = g_strdup_printf("%s%%=", tail);
-	struct fixture fixture;
+	struct key_fixture fixture;
 	uint64_t leaf;
 	uint64_t chunk;
 
-	setup(&fixture, "");
+	key_fixture_init(&fixture, "");
 	fake_etcd_put(fixture.fake, "/leaf/a", "1");
 	fake_etcd_put(fixture.fake, short_key, "short");
 	fake_etcd_put(fixture.fake, long_key, "long");
-	leaf = enter(&fixture, FUSE_ROOT_ID, "leaf");
-	expect_names(&fixture, leaf, 0, 8192, TRUE, all);
-	expect_names(&fixture, leaf, 8, 8192, TRUE, "");
-	chunk = enter(&fixture, leaf, chunk_name);
-	expect_names(&fixture, chunk, 0, 8192, TRUE, inside);
-	expect_content(&fixture, enter(&fixture, chunk, tail), "long");
-	expect_content(&fixture, enter(&fixture, chunk, escaped), "long");
-	ck_assert_uint_eq(lookup(&fixture, chunk, "a").ino, 0);
-	ck_assert_uint_ne(lookup(&fixture, leaf, chunk_name).attr.st_ino,
-		lookup(&fixture, FUSE_ROOT_ID, "leaf").attr.st_ino);
-	finish(&fixture);
+	leaf = key_fixture_enter(&fixture, FUSE_ROOT_ID, "leaf");
+	key_fixture_expect_names(&fixture, leaf, 0, 8192, TRUE, all);
+	key_fixture_expect_names(&fixture, leaf, 8, 8192, TRUE, "");
+	chunk = key_fixture_enter(&fixture, leaf, chunk_name);
+	key_fixture_expect_names(&fixture, chunk, 0, 8192, TRUE, inside);
+	key_fixture_expect_content(&fixture, key_fixture_enter(&fixture, chunk, tail), "long");
+	key_fixture_expect_content(&fixture, key_fixture_enter(&fixture, chunk, escaped), "long");
+	ck_assert_uint_eq(key_fixture_lookup(&fixture, chunk, "a").ino, 0);
+	ck_assert_uint_ne(key_fixture_lookup(&fixture, leaf, chunk_name).attr.st_ino,
+		key_fixture_lookup(&fixture, FUSE_ROOT_ID, "leaf").attr.st_ino);
+	key_fixture_finish(&fixture);
 }
 END_TEST
 
@@ -198,8 +110,8 @@ static char *make_line(const char *format, uint64_t id, uint64_t child, const ch
 	return g_strdup_printf("%s %u %s", format, (guint)id, name);
 }
 
-static void expect_line(
-	struct fixture *fixture, const char *format, uint64_t id, uint64_t child, const char *name)
+static void expect_line(struct key_fixture *fixture, const char *format, uint64_t id,
+	uint64_t child, const char *name)
 {
 	g_autofree char *line = make_line(format, id, child, name);
 
@@ -207,7 +119,7 @@ static void expect_line(
 }
 
 /* The name and the listing of its directory; inodes are queued behind no entry. */
-static void expect_listed(struct fixture *fixture, const char *format, uint64_t directory,
+static void expect_listed(struct key_fixture *fixture, const char *format, uint64_t directory,
 	uint64_t child, const char *name)
 {
 	g_autofree char *entry = make_line(format, directory, child, name);
@@ -217,21 +129,21 @@ static void expect_listed(struct fixture *fixture, const char *format, uint64_t 
 }
 
 START_TEST (tells_the_kernel_of_changes) {
-	struct fixture fixture;
+	struct key_fixture fixture;
 	uint64_t leaf;
 	uint64_t key;
 	uint64_t changed;
 
-	setup(&fixture, "");
+	key_fixture_init(&fixture, "");
 	fake_etcd_put(fixture.fake, "/leaf/a", "1");
-	leaf = enter(&fixture, FUSE_ROOT_ID, "leaf");
-	key = enter(&fixture, leaf, "a");
+	leaf = key_fixture_enter(&fixture, FUSE_ROOT_ID, "leaf");
+	key = key_fixture_enter(&fixture, leaf, "a");
 	fake_etcd_put(fixture.fake, "/leaf/a", "2");
 	expect_line(&fixture, "entry", leaf, 0, "a");
-	changed = enter(&fixture, leaf, "a");
+	changed = key_fixture_enter(&fixture, leaf, "a");
 	ck_assert_uint_ne(changed, key);
-	expect_content(&fixture, changed, "2");
-	expect_content(&fixture, key, "1");
+	key_fixture_expect_content(&fixture, changed, "2");
+	key_fixture_expect_content(&fixture, key, "1");
 	/* A new one: its negative entry, and the listing. */
 	fake_etcd_put(fixture.fake, "/leaf/b", "3");
 	expect_listed(&fixture, "entry", leaf, 0, "b");
@@ -242,32 +154,32 @@ START_TEST (tells_the_kernel_of_changes) {
 	expect_listed(&fixture, "delete", leaf, changed, "a");
 	lines_expect_none(fixture.lines);
 	/* A key that becomes a directory: the plain name is another node. */
-	key = enter(&fixture, leaf, "b");
+	key = key_fixture_enter(&fixture, leaf, "b");
 	fake_etcd_put(fixture.fake, "/leaf/b/c", "5");
 	expect_listed(&fixture, "entry", leaf, 0, "b");
-	ck_assert(S_ISDIR(lookup(&fixture, leaf, "b").attr.st_mode));
-	ck_assert_uint_eq(enter(&fixture, leaf, "b%="), key);
+	ck_assert(S_ISDIR(key_fixture_lookup(&fixture, leaf, "b").attr.st_mode));
+	ck_assert_uint_eq(key_fixture_enter(&fixture, leaf, "b%="), key);
 	fake_etcd_put(fixture.fake, "/leaf/b", "6");
 	expect_line(&fixture, "entry", leaf, 0, "b%=");
 	fake_etcd_delete(fixture.fake, "/leaf/b/c");
 	expect_line(&fixture, "entry", leaf, 0, "b");
-	expect_content(&fixture, enter(&fixture, leaf, "b"), "6");
-	finish(&fixture);
+	key_fixture_expect_content(&fixture, key_fixture_enter(&fixture, leaf, "b"), "6");
+	key_fixture_finish(&fixture);
 }
 END_TEST
 
 START_TEST (forgets_what_is_retired) {
-	struct fixture fixture;
+	struct key_fixture fixture;
 	uint64_t leaf;
 	uint64_t key;
 	g_autoptr(GBytes) prefix = g_bytes_new("/leaf/", 6);
 	const struct key_scope scope = {.prefix = prefix};
 	struct key_directory *directory;
 
-	setup(&fixture, "");
+	key_fixture_init(&fixture, "");
 	fake_etcd_put(fixture.fake, "/leaf/a", "1");
-	leaf = enter(&fixture, FUSE_ROOT_ID, "leaf");
-	key = enter(&fixture, leaf, "a");
+	leaf = key_fixture_enter(&fixture, FUSE_ROOT_ID, "leaf");
+	key = key_fixture_enter(&fixture, leaf, "a");
 	ck_assert_uint_ne(key, 0);
 	directory = keyspace_peek(fixture.filesystem->keyspace, &scope);
 	ck_assert_ptr_nonnull(directory);
@@ -289,7 +201,7 @@ START_TEST (forgets_what_is_retired) {
 			lines_skip_to(fixture.lines, wanted[i]);
 		}
 	}
-	finish(&fixture);
+	key_fixture_finish(&fixture);
 }
 END_TEST
 
@@ -304,17 +216,17 @@ static int errnum_of(struct fuse_req *request)
 }
 
 START_TEST (refuses_changes) {
-	struct fixture fixture;
+	struct key_fixture fixture;
 	struct fuse_file_info info = {.flags = O_WRONLY};
 	struct stat stat = {0};
 	struct fuse_req *request;
 	uint64_t leaf;
 	uint64_t key;
 
-	setup(&fixture, "");
+	key_fixture_init(&fixture, "");
 	fake_etcd_put(fixture.fake, "/leaf/a", "1");
-	leaf = enter(&fixture, FUSE_ROOT_ID, "leaf");
-	key = enter(&fixture, leaf, "a");
+	leaf = key_fixture_enter(&fixture, FUSE_ROOT_ID, "leaf");
+	key = key_fixture_enter(&fixture, leaf, "a");
 #define REFUSED(operation, ...)                                                                    \
 	request = fake_request_create(fixture.filesystem);                                         \
 	OPERATIONS.operation(request, __VA_ARGS__);                                                \
@@ -336,7 +248,7 @@ START_TEST (refuses_changes) {
 	OPERATIONS.open(request, key, &info);
 	ck_assert_int_eq(fake_request_wait(request), REPLY_OPEN);
 	fake_request_destroy(request);
-	finish(&fixture);
+	key_fixture_finish(&fixture);
 }
 END_TEST
 
@@ -352,14 +264,14 @@ START_TEST (has_attributes) {
 	};
 	g_autoptr(GBytes) name = g_bytes_new("/leaf/a", 7);
 	g_autoptr(GBytes) value = g_bytes_new("", 0);
-	struct fixture fixture;
+	struct key_fixture fixture;
 	struct fuse_req *request;
 	uint64_t key;
 
-	setup(&fixture, "");
+	key_fixture_init(&fixture, "");
 	fake_etcd_put(fixture.fake, "/leaf/a", "1");
 	fake_etcd_put_bytes(fixture.fake, name, value, 77);
-	key = enter(&fixture, enter(&fixture, FUSE_ROOT_ID, "leaf"), "a");
+	key = key_fixture_enter(&fixture, key_fixture_enter(&fixture, FUSE_ROOT_ID, "leaf"), "a");
 	for (guint i = 0; i < G_N_ELEMENTS(attributes); i++) {
 		size_t length;
 		const char *found;
@@ -375,15 +287,15 @@ START_TEST (has_attributes) {
 	request = fake_request_create(fixture.filesystem);
 	OPERATIONS.getxattr(request, key, "user.kubefs.uid", 100);
 	ck_assert_int_eq(errnum_of(request), ENODATA);
-	finish(&fixture);
+	key_fixture_finish(&fixture);
 }
 END_TEST
 
 START_TEST (can_be_interrupted) {
-	struct fixture fixture;
+	struct key_fixture fixture;
 	struct fuse_req *request;
 
-	setup(&fixture, "");
+	key_fixture_init(&fixture, "");
 	fake_etcd_put(fixture.fake, "/leaf/a", "1");
 	fake_etcd_hold(fixture.fake, TRUE);
 	request = fake_request_create(fixture.filesystem);
@@ -392,8 +304,8 @@ START_TEST (can_be_interrupted) {
 	fake_request_interrupt(request);
 	ck_assert_int_eq(errnum_of(request), EINTR);
 	fake_etcd_hold(fixture.fake, FALSE);
-	ck_assert_uint_ne(lookup(&fixture, FUSE_ROOT_ID, "leaf").ino, 0);
-	finish(&fixture);
+	ck_assert_uint_ne(key_fixture_lookup(&fixture, FUSE_ROOT_ID, "leaf").ino, 0);
+	key_fixture_finish(&fixture);
 }
 END_TEST
 
@@ -402,14 +314,14 @@ START_TEST (reports_keys_that_are_too_long) {
 	g_autofree char *key = g_strdup_printf("/leaf/%s", name);
 	g_autofree char *later = g_strdup_printf("/leaf/m%s", name);
 	g_autoptr(GBytes) text = NULL;
-	struct fixture fixture;
+	struct key_fixture fixture;
 	uint64_t leaf;
 
-	setup(&fixture, "");
+	key_fixture_init(&fixture, "");
 	fake_etcd_put(fixture.fake, "/leaf/a", "1");
 	fake_etcd_put(fixture.fake, key, "1");
-	leaf = enter(&fixture, FUSE_ROOT_ID, "leaf");
-	expect_names(&fixture, leaf, 0, 4096, TRUE, ".@1 ..@2 a@4 ");
+	leaf = key_fixture_enter(&fixture, FUSE_ROOT_ID, "leaf");
+	key_fixture_expect_names(&fixture, leaf, 0, 4096, TRUE, ".@1 ..@2 a@4 ");
 	fake_etcd_put(fixture.fake, later, "1");
 	fake_etcd_put(fixture.fake, "/leaf/z", "1");
 	expect_line(&fixture, "entry", leaf, 0, "z");
@@ -418,7 +330,7 @@ START_TEST (reports_keys_that_are_too_long) {
 		g_bytes_get_data(text, NULL), (gssize)g_bytes_get_size(text), "leaf/nnnn"));
 	ck_assert_ptr_nonnull(g_strstr_len(
 		g_bytes_get_data(text, NULL), (gssize)g_bytes_get_size(text), "leaf/mnnn"));
-	finish(&fixture);
+	key_fixture_finish(&fixture);
 }
 END_TEST
 

@@ -1,0 +1,128 @@
+#include "kubefs/key_views.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kubefs/key_path.h"
+
+static const struct {
+	const char *name;
+	enum node_format format;
+} FILES[] = {
+	{"json", NODE_JSON},
+	{"raw", NODE_RAW},
+	{"yaml", NODE_YAML},
+};
+
+void key_views_entry(
+	const struct key_scope *scope, const char *name, size_t length, struct layout_entry *ret)
+{
+	ret->found = TRUE;
+	ret->attr_timeout = LAYOUT_LONG;
+	/* Nobody tells when the key goes. */
+	ret->entry_timeout = LAYOUT_SOON;
+	ret->key = (struct node_key){
+		.kind = NODE_KEY_VIEWS,
+		.prefix = key_scope_join(scope, name, length),
+	};
+}
+
+int key_views_file(struct filesystem *filesystem, struct key_snapshot *snapshot,
+	enum node_format format, struct layout_entry *ret, GError **error)
+{
+	struct stored_object object STORED_OBJECT_CLEANUP = {0};
+	int r = 0;
+
+	if (format != NODE_RAW)
+		r = key_texts_get(filesystem->key_texts, snapshot, format, &object, error);
+	if (r < 0)
+		return r;
+	ret->found = TRUE;
+	ret->attr_timeout = LAYOUT_LONG;
+	ret->key = (struct node_key){
+		.kind = NODE_KEY_VIEW,
+		.format = format,
+		.value = key_snapshot_ref(snapshot),
+		.length = object.text != NULL ? g_bytes_get_size(object.text) : 0,
+		.modified = object.modified,
+	};
+	return 0;
+}
+
+/* The key whose views the directory holds; *ret is a reference, NULL when it is gone. */
+static int find_key(struct filesystem *filesystem, const struct node *node, collection_wait wait,
+	void *data, struct key_snapshot **ret, GError **error)
+{
+	struct key_directory *directory;
+	struct key_scope scope;
+	struct key_part part;
+	gboolean is_directory;
+	int r;
+
+	*ret = NULL;
+	key_path_scope(filesystem->keys, node->key.prefix, &scope);
+	key_scope_find(&scope, node->key.prefix, &part);
+	r = keyspace_look(filesystem->keyspace, &scope, wait, data, &directory, error);
+	key_scope_finish(&scope);
+	if (r < 0)
+		return r;
+	key_directory_find(directory, part.name, part.length, ret, &is_directory);
+	key_directory_unref(directory);
+	return 0;
+}
+
+/* What is no object has no such file; of one that cannot be shown the reason is told. */
+static int resolve_file(struct filesystem *filesystem, const struct node *node,
+	struct key_snapshot *snapshot, enum node_format format, struct layout_entry *ret,
+	GError **error)
+{
+	int r = key_views_file(filesystem, snapshot, format, ret, error);
+
+	if (r == -ENOENT) {
+		g_clear_error(error);
+		return 0;
+	}
+	if (r < 0 && error != NULL) {
+		g_autofree char *path =
+			key_path_of_key(filesystem->keys, node->key.prefix, KEY_PLAIN);
+
+		g_prefix_error(error, "%s: %s: ", keyspace_where(filesystem->keyspace), path);
+	}
+	return r;
+}
+
+int key_views_resolve(struct filesystem *filesystem, const struct node *node, const char *name,
+	collection_wait wait, void *data, struct layout_entry *ret, GError **error)
+{
+	struct key_snapshot *snapshot KEY_SNAPSHOT_CLEANUP = NULL;
+	guint i = 0;
+	int r;
+
+	while (i < G_N_ELEMENTS(FILES) && strcmp(FILES[i].name, name) != 0)
+		i++;
+	if (i == G_N_ELEMENTS(FILES))
+		return 0;
+	r = find_key(filesystem, node, wait, data, &snapshot, error);
+	if (r < 0 || snapshot == NULL)
+		return r;
+	return resolve_file(filesystem, node, snapshot, FILES[i].format, ret, error);
+}
+
+int key_views_list(struct filesystem *filesystem, const struct node *node, uint64_t after,
+	collection_wait wait, void *data, key_listing_add add, void *add_data, GError **error)
+{
+	struct key_snapshot *snapshot KEY_SNAPSHOT_CLEANUP = NULL;
+	int r = find_key(filesystem, node, wait, data, &snapshot, error);
+
+	if (r < 0 || snapshot == NULL)
+		return r;
+	staleness_add(filesystem->staleness, node->id);
+	for (uint64_t i = after; i < G_N_ELEMENTS(FILES); i++) {
+		struct layout_entry entry = {0};
+
+		if (key_views_file(filesystem, snapshot, FILES[i].format, &entry, NULL) == 0 &&
+			!add(add_data, FILES[i].name, &entry, i + 1))
+			break;
+	}
+	return 0;
+}
