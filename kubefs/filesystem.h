@@ -41,6 +41,7 @@ struct filesystem {
 	gboolean keys_at_root;
 	struct members *members; /* of that etcd, or NULL */
 	struct key_texts *key_texts;
+	gboolean decode; /* keys that hold an object are shown as its YAML */
 	gint values_named; /* atomic: the kernel was given a name that ends in "%=" */
 	pthread_mutex_t long_keys_lock;
 	GHashTable *long_keys; /* lines on keys too long for a path; guarded by long_keys_lock */

@@ -15,8 +15,15 @@
 static struct node *find_node(struct filesystem *filesystem, struct key_snapshot *snapshot)
 {
 	const struct node_key key = {.kind = NODE_KEY, .value = snapshot};
+	const struct node_key text = {
+		.kind = NODE_KEY_VIEW, .format = NODE_YAML, .value = snapshot};
+	struct node *node = NULL;
 
-	return snapshot != NULL ? node_table_find(filesystem->nodes, &key) : NULL;
+	if (snapshot != NULL)
+		node = node_table_find(filesystem->nodes, &key);
+	if (snapshot != NULL && node == NULL && filesystem->decode)
+		node = node_table_find(filesystem->nodes, &text);
+	return node;
 }
 
 /* The escaped name means something else, or nothing, or something at last. */
@@ -183,7 +190,7 @@ static gboolean is_inside(const struct node *node, const void *data)
 	struct key_part part;
 	gboolean equal;
 
-	if (node->key.kind == NODE_KEY) {
+	if (node->key.value != NULL) {
 		g_autoptr(GBytes) key =
 			g_bytes_new_static(node->key.value->key, node->key.value->key_length);
 
@@ -287,7 +294,7 @@ static void on_retiring(void *data, struct keyspace *keyspace, struct key_direct
 	for (guint i = 0; i < inside->len; i++) {
 		const struct node *node = g_ptr_array_index(inside, i);
 
-		if (node->key.kind == NODE_KEY)
+		if (node->key.value != NULL)
 			retire_key(filesystem, scope, node, lanes);
 		else
 			retire_directory(filesystem, node, lanes);

@@ -43,6 +43,8 @@ void key_layout_key_entry(struct filesystem *filesystem, struct key_snapshot *sn
 	double timeout, struct layout_entry *ret)
 {
 	begin_entry(filesystem, timeout, ret);
+	if (filesystem->decode && key_views_file(filesystem, snapshot, NODE_YAML, ret, NULL) == 0)
+		return;
 	ret->key = (struct node_key){.kind = NODE_KEY, .value = key_snapshot_ref(snapshot)};
 }
 

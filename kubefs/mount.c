@@ -92,6 +92,7 @@ static int mount_prepare(struct mount *mount, const struct options *options, GEr
 	mount->filesystem->read_only = options->read_only || options->etcd.url != NULL;
 	mount->filesystem->refused = options->refused;
 	mount->filesystem->rmdir_namespaces = options->rmdir_namespaces;
+	mount->filesystem->decode = options->decode;
 	mount->filesystem->guard = options->guard;
 	r = connect_load(mount->filesystem, options, mount->connections, error);
 	if (r == 0)

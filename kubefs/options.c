@@ -26,6 +26,7 @@ const char OPTIONS_HELP[] =
 	"     ro=, dry_run=        CONTEXT[:CONTEXT...]: these contexts alone\n"
 	"     allow=, deny=        [RESOURCE][/VERB][:...]: what may be changed;\n"
 	"                          VERB is create, update or delete\n"
+	"     decode               keys of etcd that hold an object as its YAML\n"
 	"     rmdir_namespaces     let rmdir delete a namespace and all in it\n"
 	"  -f, --foreground        stay in the foreground\n"
 	"  -d, --debug             -f --log-level=debug\n"
@@ -298,6 +299,8 @@ static int set_mount_option(struct options *options, const char *option, GError 
 		options->read_only = option[1] == 'o';
 	} else if (strcmp(option, "dry_run") == 0) {
 		options->dry_run = TRUE;
+	} else if (strcmp(option, "decode") == 0) {
+		options->decode = TRUE;
 	} else if (strcmp(option, "rmdir_namespaces") == 0) {
 		options->rmdir_namespaces = TRUE;
 	} else if (strcmp(option, "allow_other") == 0) {

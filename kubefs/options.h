@@ -28,6 +28,7 @@ struct options {
 	char *as_uid;
 	GPtrArray *as_groups; /* of char * and a last NULL */
 	GPtrArray *servers; /* likewise */
+	gboolean decode; /* keys of etcd as YAML */
 	/* etcd.url: the source is an etcd's, and there are no contexts. */
 	struct etcd_options etcd;
 	gboolean ask_password; /* the etcd user's */

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import pathlib
+import subprocess
 import time
 
 import pytest
@@ -95,6 +96,30 @@ def test_what_cannot_be_decoded_says_why(etcd, keys):
         assert os.listdir(views) == ["raw"]
         assert (views / "raw").read_bytes() == value
     assert "top-secret" not in keys.errors() + keys.log_text()
+
+
+def test_decode_lists_text(etcd, tmp_path):
+    for name in ("a", "b"):
+        etcd.gateway.put(f"/decode/{name}".encode(), json.dumps({**THING, "word": f"word-{name}"}).encode())
+    etcd.gateway.put(b"/decode/raw", b"\0word-raw")
+    etcd.gateway.put(b"/decode/enc", b"k8s:enc:kms:word")
+    with Mount(None, tmp_path, "-o", "decode", source=etcd.url_of(0)) as mounted:
+        folder = mounted.path / "decode"
+        found = subprocess.run(["grep", "-r", "^word: word-", folder], capture_output=True, text=True, check=True).stdout
+        assert sorted(found.splitlines()) == [f"{folder}/a:word: word-a", f"{folder}/b:word: word-b"]
+        for name in ("a", "b"):
+            assert (folder / name).read_bytes() == (folder / f"{name}@" / "yaml").read_bytes()
+            assert os.stat(folder / name).st_size == len((folder / name).read_bytes())
+            assert json.loads((folder / f"{name}@" / "raw").read_bytes())["word"] == f"word-{name}"
+        assert (folder / "raw").read_bytes() == b"\0word-raw" and (folder / "enc").read_bytes() == b"k8s:enc:kms:word"
+        # As quick to follow as the bytes.
+        etcd.gateway.put(b"/decode/a", json.dumps({**THING, "word": "changed"}).encode())
+        settle(lambda: "word: changed\n" in (folder / "a").read_text(), "the change")
+        etcd.gateway.put(b"/decode/a", b"no object")
+        settle(lambda: (folder / "a").read_bytes() == b"no object", "the bytes")
+        etcd.gateway.delete(b"/decode/b")
+        settle(lambda: not (folder / "b").exists(), "the end of the key")
+        assert mounted.errors() == ""
 
 
 # Beside a cluster

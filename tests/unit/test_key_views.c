@@ -219,6 +219,77 @@ START_TEST (slashless_keys_have_views) {
 }
 END_TEST
 
+START_TEST (lists_objects_decoded) {
+	struct key_fixture fixture;
+	struct fuse_entry_param entry;
+	int64_t revision;
+	uint64_t leaf;
+	uint64_t views;
+	g_autofree char *line = NULL;
+
+	key_fixture_init(&fixture, "");
+	fixture.filesystem->decode = TRUE;
+	revision = fake_etcd_put(fixture.fake, "/leaf/a", OBJECT);
+	fake_etcd_put(fixture.fake, "/leaf/b", "k8s:enc:kms:");
+	leaf = key_fixture_enter(&fixture, FUSE_ROOT_ID, "leaf");
+	key_fixture_expect_names(&fixture, leaf, 0, 4096, TRUE, ".@1 ..@2 a@4 b@6 ");
+	entry = key_fixture_lookup(&fixture, leaf, "a");
+	ck_assert_int_eq(entry.attr.st_size, strlen(YAML) - 2 + 1);
+	ck_assert_double_eq(entry.entry_timeout, LAYOUT_LONG);
+	expect_yaml(&fixture, entry.ino, revision);
+	key_fixture_expect_content(
+		&fixture, key_fixture_enter(&fixture, leaf, "b"), "k8s:enc:kms:");
+	views = key_fixture_enter(&fixture, leaf, "a@");
+	ck_assert_uint_eq(key_fixture_enter(&fixture, views, "yaml"), entry.ino);
+	key_fixture_expect_content(&fixture, key_fixture_enter(&fixture, views, "raw"), OBJECT);
+	/* The kernel is told of its changes all the same. */
+	fake_etcd_put(fixture.fake, "/leaf/a", "no object any more");
+	line = g_strdup_printf("entry %u a", (guint)leaf);
+	lines_skip_to(fixture.lines, line);
+	key_fixture_expect_content(
+		&fixture, key_fixture_enter(&fixture, leaf, "a"), "no object any more");
+	expect_yaml(&fixture, entry.ino, revision);
+	key_fixture_finish(&fixture);
+}
+END_TEST
+
+/* More than is kept: what was dropped is made again. */
+START_TEST (texts_are_kept_within_bounds) {
+	struct key_texts *texts = key_texts_create();
+	g_autofree char *big = g_strnfill(KEY_TEXTS_MAX / 8, 'x');
+	g_autofree char *value =
+		g_strdup_printf("{\"apiVersion\":\"v1\",\"kind\":\"Thing\",\"data\":\"%s\"}", big);
+	g_autoptr(GBytes) key = g_bytes_new_static("a", 1);
+	g_autoptr(GBytes) bytes = g_bytes_new(value, strlen(value));
+	struct key_snapshot *snapshots[10];
+	struct stored_object first;
+	struct stored_object again;
+
+	for (guint i = 0; i < G_N_ELEMENTS(snapshots); i++) {
+		const struct etcd_kv kv = {.key = key, .value = bytes, .mod_revision = i + 1};
+		struct stored_object object STORED_OBJECT_CLEANUP = {0};
+
+		snapshots[i] = key_snapshot_create(&kv, (struct timespec){.tv_sec = 1});
+		ck_assert_int_eq(key_texts_get(texts, snapshots[i], NODE_YAML, &object, NULL), 0);
+		ck_assert_int_eq(object.modified.tv_sec, 1);
+	}
+	/* The last one is shared, the first one was dropped: nobody else holds its snapshot. */
+	ck_assert_int_eq(g_atomic_int_get(&snapshots[0]->references), 1);
+	ck_assert_int_eq(g_atomic_int_get(&snapshots[9]->references), 2);
+	ck_assert_int_eq(key_texts_get(texts, snapshots[9], NODE_YAML, &first, NULL), 0);
+	ck_assert_int_eq(key_texts_get(texts, snapshots[9], NODE_YAML, &again, NULL), 0);
+	ck_assert_ptr_eq(first.text, again.text);
+	stored_object_finish(&first);
+	stored_object_finish(&again);
+	ck_assert_int_eq(key_texts_get(texts, snapshots[9], NODE_JSON, &again, NULL), 0);
+	ck_assert_int_eq(((const char *)g_bytes_get_data(again.text, NULL))[0], '{');
+	stored_object_finish(&again);
+	key_texts_destroy(texts);
+	for (guint i = 0; i < G_N_ELEMENTS(snapshots); i++)
+		key_snapshot_unref(snapshots[i]);
+}
+END_TEST
+
 static void add(TCase *tcase)
 {
 	tcase_add_test(tcase, shows_objects_decoded);
@@ -227,6 +298,8 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, keys_win_over_views);
 	tcase_add_test(tcase, long_names_have_views);
 	tcase_add_test(tcase, slashless_keys_have_views);
+	tcase_add_test(tcase, lists_objects_decoded);
+	tcase_add_test(tcase, texts_are_kept_within_bounds);
 }
 
 int main(void)

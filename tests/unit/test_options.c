@@ -63,7 +63,7 @@ START_TEST (has_defaults) {
 	ck_assert_uint_eq(options.servers->len, 1);
 	ck_assert_uint_eq(options.idle, 0);
 	ck_assert_uint_eq(options.refused, 0);
-	ck_assert(!options.dry_run && !options.rmdir_namespaces);
+	ck_assert(!options.dry_run && !options.rmdir_namespaces && !options.decode);
 	ck_assert_uint_eq(options.read_only_contexts->len, 0);
 	ck_assert_uint_eq(options.dry_run_contexts->len, 0);
 	ck_assert_ptr_nonnull(options.guard);
@@ -325,8 +325,9 @@ END_TEST
 START_TEST (takes_safety_switches) {
 	struct options options;
 
-	must_parse(MOUNTPOINT " -o dry_run,rmdir_namespaces", &options);
+	must_parse(MOUNTPOINT " -o dry_run,decode,rmdir_namespaces", &options);
 	ck_assert(options.dry_run && options.rmdir_namespaces && !options.read_only);
+	ck_assert(options.decode);
 	ck_assert_str_eq(options.mount->str, "nosuid,nodev");
 	options_finish(&options);
 	/* As given: only the contexts tell where to split. */
@@ -349,6 +350,7 @@ START_TEST (takes_safety_switches) {
 	must_fail(MOUNTPOINT " -o read_only", "read_only");
 	must_fail(MOUNTPOINT " -o dry_run=", "-o dry_run");
 	must_fail(MOUNTPOINT " -o rmdir_namespaces=yes", "rmdir_namespaces=yes");
+	must_fail(MOUNTPOINT " -o decode=yaml", "decode=yaml");
 	must_fail(MOUNTPOINT " -o allow", "allow");
 	must_fail(MOUNTPOINT " -o allow=", "-o allow");
 	must_fail(MOUNTPOINT " -o allow=pods::secrets", "-o allow");
