@@ -40,7 +40,8 @@ struct etcd_call *etcd_call_unref(struct etcd_call *call)
 	if (call == NULL || !g_atomic_int_dec_and_test(&call->references))
 		return NULL;
 	etcd_failure_clear(&call->failure);
-	g_bytes_unref(call->request.body);
+	g_clear_pointer(&call->request.body, g_bytes_unref);
+	g_free(call->request.get);
 	g_free(call->request.server);
 	strand_unref(call->strand);
 	etcd_client_unref(call->client);
@@ -335,8 +336,8 @@ static void send_request(struct etcd_call *call)
 	const char *headers[3] = {NULL};
 	size_t count = 0;
 	const struct http_request request = {
-		.method = "POST",
-		.path = wanted->path,
+		.method = wanted->get != NULL ? "GET" : "POST",
+		.path = wanted->get != NULL ? wanted->get : wanted->path,
 		.body = wanted->body,
 		.lane = wanted->lane,
 		.timeout = timeout_of(wanted),

@@ -64,16 +64,18 @@ enum etcd_call_kind {
 	ETCD_CALL_PROBE, /* a question that is asked once */
 };
 
-/* What a call asks. path is static; body is taken over. */
+/* What a call asks. path is static; body, get and server are taken over. */
 struct etcd_request {
 	enum etcd_call_kind kind;
 	const char *path;
 	GBytes *body;
+	char *get; /* NULL, or the path of a GET, in place of path and body */
+	size_t limit; /* of the answer's bytes; 0: ETCD_FETCH_BYTES_MAX */
 	enum http_lane lane;
 	unsigned int timeout; /* milliseconds for one attempt; 0: the kind's */
 	gboolean anywhere; /* a member without a leader will do, too */
 	gboolean anonymous; /* without a token */
-	char *server; /* the one to ask, or NULL; taken over */
+	char *server; /* the one to ask, or NULL */
 };
 
 /* Implementations embed this first. */

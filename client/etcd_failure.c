@@ -168,11 +168,34 @@ static const char *find_words(const cJSON *body)
 	return NULL;
 }
 
+/* Of the v2 keys API (etcd's server/etcdserver/api/v2error/error.go). */
+static void read_v2(struct etcd_failure *failure, const cJSON *body, int code)
+{
+	const char *words = find_words(body);
+	const char *cause = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(body, "cause"));
+	g_autofree char *text = g_strdup_printf("%s%s%s", words != NULL ? words : "refused",
+		cause != NULL && *cause != '\0' ? ": " : "", cause != NULL ? cause : "");
+
+	failure->errnum = code == 100 ? ENOENT : code == 110 ? EACCES : EIO;
+	failure->untouched = code < 300;
+	/* Raft's own troubles: there is no leader, or it took too long. */
+	failure->elsewhere = failure->again = code >= 300 && code < 400;
+	if (failure->again)
+		failure->errnum = EAGAIN;
+	failure->words = escape_start(text, strlen(text), WORDS_BYTES_MAX);
+}
+
 void etcd_failure_read(
 	struct etcd_failure *failure, const cJSON *body, int status, const char *other)
 {
+	const cJSON *v2 = cJSON_GetObjectItemCaseSensitive(body, "errorCode");
 	const char *words = find_words(body);
 
+	if (cJSON_IsNumber(v2)) {
+		etcd_failure_clear(failure);
+		read_v2(failure, body, v2->valueint);
+		return;
+	}
 	etcd_failure_set(failure, find_code(body), words != NULL ? words : other, status);
 }
 

@@ -48,8 +48,9 @@ void etcd_failure_set(struct etcd_failure *failure, int code, const char *words,
 
 /*
  * From the body of a refused request: {"error": "...", "message": "...", "code": N} in etcd 3.4 and
- * 3.5, {"code": N, "message": "...", "details": []} in 3.6. body may be NULL, or anything. other:
- * what to say when it has no words, already escaped.
+ * 3.5, {"code": N, "message": "...", "details": []} in 3.6; {"errorCode": N, "message": "...",
+ * "cause": "..."} of the v2 keys. body may be NULL, or anything. other: what to say when it has no
+ * words, already escaped.
  */
 void etcd_failure_read(
 	struct etcd_failure *failure, const cJSON *body, int status, const char *other);

@@ -27,11 +27,12 @@ static void on_body(struct etcd_call *call, const char *bytes, size_t length)
 {
 	struct fetch *fetch = (struct fetch *)call;
 	struct secret_buffer *json = &fetch->json;
+	const size_t limit = call->request.limit != 0 ? call->request.limit : ETCD_FETCH_BYTES_MAX;
 	GError *error = NULL;
 
-	if (length > ETCD_FETCH_BYTES_MAX - json->length) {
+	if (length > limit - json->length) {
 		error_set(&error, EMSGSIZE, "the answer is longer than the limit of %zu bytes",
-			ETCD_FETCH_BYTES_MAX);
+			limit);
 		etcd_call_fail(call, error);
 		return;
 	}

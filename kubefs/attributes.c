@@ -65,6 +65,7 @@ mode_t attributes_type(enum node_kind kind)
 	case NODE_REJECTED:
 	case NODE_KEY:
 	case NODE_KEY_VIEW:
+	case NODE_V2_KEY:
 		return S_IFREG;
 	default:
 		return S_IFDIR;
@@ -279,6 +280,10 @@ static void fill_directory(struct filesystem *filesystem, const struct node *nod
 		break;
 	case NODE_RESOURCE:
 		fill_resource(node, ret);
+		break;
+	case NODE_V2_DIRECTORY:
+		ret->st_mode = S_IFDIR | 0500;
+		ret->st_nlink = 1;
 		break;
 	case NODE_CONTROL:
 	case NODE_KEY_VIEWS:

@@ -175,21 +175,22 @@ static struct etcd_client *create_etcd_client(struct filesystem *filesystem,
 	return etcd_client_create(http, options->etcd.user, options->etcd.password);
 }
 
-/* The members are asked on connections of their own: where some are away that takes its time. */
+/* What is asked beside the keys has connections of its own: where members are away it takes long.
+ */
 static int start_etcd(struct filesystem *filesystem, const struct options *options,
 	struct connection *connection, struct strand_pool *pool, GError **error)
 {
 	struct etcd_client *keys = create_etcd_client(filesystem, options, connection, pool, error);
-	struct etcd_client *members;
 
 	if (keys == NULL)
 		return -EINVAL;
-	members = create_etcd_client(filesystem, options, connection, pool, error);
-	if (members == NULL) {
+	filesystem->etcd = create_etcd_client(filesystem, options, connection, pool, error);
+	if (filesystem->etcd == NULL) {
 		etcd_client_destroy(keys);
 		return -EINVAL;
 	}
-	filesystem->members = members_create(members, pool);
+	filesystem->members = members_create(filesystem->etcd, pool);
+	filesystem->v2_keys = v2_keys_create(filesystem->etcd, pool);
 	filesystem->keyspace = keyspace_create(&(struct keyspace_options){
 		.client = keys,
 		.loop = filesystem->loop,

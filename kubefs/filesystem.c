@@ -123,6 +123,7 @@ void filesystem_destroy(struct filesystem *filesystem)
 	key_texts_destroy(filesystem->key_texts);
 	keyspace_destroy(filesystem->keyspace);
 	members_destroy(filesystem->members);
+	v2_keys_destroy(filesystem->v2_keys);
 	g_clear_pointer(&filesystem->keys, g_bytes_unref);
 	g_hash_table_destroy(filesystem->long_keys);
 	pthread_mutex_destroy(&filesystem->long_keys_lock);

@@ -26,6 +26,7 @@
 #include "kubefs/request.h"
 #include "kubefs/scale.h"
 #include "kubefs/staleness.h"
+#include "kubefs/v2_keys.h"
 #include "kubefs/walks.h"
 
 struct fuse_session;
@@ -39,9 +40,12 @@ struct filesystem {
 	struct keyspace *keyspace;
 	GBytes *keys; /* the prefix of those shown */
 	gboolean keys_at_root;
-	struct members *members; /* of that etcd, or NULL */
 	struct key_texts *key_texts;
 	gboolean decode; /* keys that hold an object are shown as its YAML */
+	/* What is asked of that etcd beside the keys, each NULL without one. */
+	struct etcd_client *etcd;
+	struct members *members;
+	struct v2_keys *v2_keys;
 	gint values_named; /* atomic: the kernel was given a name that ends in "%=" */
 	pthread_mutex_t long_keys_lock;
 	GHashTable *long_keys; /* lines on keys too long for a path; guarded by long_keys_lock */

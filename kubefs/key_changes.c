@@ -190,6 +190,8 @@ static gboolean is_inside(const struct node *node, const void *data)
 	struct key_part part;
 	gboolean equal;
 
+	if (node->key.kind == NODE_V2_DIRECTORY || node->key.kind == NODE_V2_KEY)
+		return FALSE;
 	if (node->key.value != NULL) {
 		g_autoptr(GBytes) key =
 			g_bytes_new_static(node->key.value->key, node->key.value->key_length);

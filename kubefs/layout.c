@@ -8,6 +8,7 @@
 #include "kubefs/key_layout.h"
 #include "kubefs/key_views.h"
 #include "kubefs/statement.h"
+#include "kubefs/v2_layout.h"
 #include "kubefs/views.h"
 
 static const char *const SUFFIXES[NODE_FORMATS] = {
@@ -95,18 +96,35 @@ static gboolean resolve_at_top(struct question *question)
 	return question->entry->found;
 }
 
-static int resolve_in_root(struct question *question)
+/* TRUE for the name of the keys of etcd's v2 store. */
+static gboolean is_v2(const struct question *question)
+{
+	return question->filesystem->v2_keys != NULL && strcmp(question->name, V2_LAYOUT_NAME) == 0;
+}
+
+static int resolve_v2(struct question *question, GError **error)
+{
+	return v2_layout_top(
+		question->filesystem, question->wait, question->data, question->entry, error);
+}
+
+static int resolve_in_root(struct question *question, GError **error)
 {
 	const struct node *directory = question->directory;
 	struct context *context;
 
 	if (resolve_at_top(question))
 		return 0;
-	if (directory->key.kind == NODE_CONTEXT)
-		return resolve_in_context(question, directory->key.context);
-	context = find_context(question->filesystem, question->name);
+	/* A context of that name has it. */
+	context = directory->key.kind == NODE_ROOT
+			  ? find_context(question->filesystem, question->name)
+			  : NULL;
 	if (context != NULL)
 		found(question, NODE_CONTEXT, context, NULL, NULL, LAYOUT_LONG);
+	else if (directory->id == FUSE_ROOT_ID && is_v2(question))
+		return resolve_v2(question, error);
+	else if (directory->key.kind == NODE_CONTEXT)
+		return resolve_in_context(question, directory->key.context);
 	return 0;
 }
 
@@ -517,6 +535,8 @@ static int resolve_statement(struct question *question, GError **error)
 		question->entry->key.name = g_strdup(STATEMENT_ETCD);
 		return 0;
 	}
+	if (is_v2(question))
+		return resolve_v2(question, error);
 	text = statement_text(filesystem, question->name);
 	if (text != NULL)
 		found_statement(question, question->name, text);
@@ -532,7 +552,7 @@ int layout_resolve(struct filesystem *filesystem, const struct node *directory, 
 	switch (directory->key.kind) {
 	case NODE_ROOT:
 	case NODE_CONTEXT:
-		return resolve_in_root(&question);
+		return resolve_in_root(&question, error);
 	case NODE_NAMESPACES:
 		return resolve_in_namespaces(&question, error);
 	case NODE_NAMESPACE:
@@ -550,6 +570,8 @@ int layout_resolve(struct filesystem *filesystem, const struct node *directory, 
 		return key_layout_resolve(filesystem, directory, name, wait, data, ret, error);
 	case NODE_KEY_VIEWS:
 		return key_views_resolve(filesystem, directory, name, wait, data, ret, error);
+	case NODE_V2_DIRECTORY:
+		return v2_layout_resolve(filesystem, directory, name, wait, data, ret, error);
 	default:
 		return error_set(error, ENOTDIR, "%s: not a directory", name);
 	}

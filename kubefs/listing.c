@@ -13,6 +13,7 @@
 #include "kubefs/key_views.h"
 #include "kubefs/lookup.h"
 #include "kubefs/statement.h"
+#include "kubefs/v2_layout.h"
 #include "kubefs/views.h"
 
 /* "." and ".." have the offsets 1 and 2; what follows begins here. */
@@ -543,6 +544,9 @@ static int fill(
 			wait, data, add_key, listing, error);
 	case NODE_KEY_VIEWS:
 		return key_views_list(listing->request->filesystem, listing->request->node, after,
+			wait, data, add_key, listing, error);
+	case NODE_V2_DIRECTORY:
+		return v2_layout_list(listing->request->filesystem, listing->request->node, after,
 			wait, data, add_key, listing, error);
 	case NODE_NAMESPACES:
 		return list_namespaces(listing, after, wait, data, error);

@@ -35,11 +35,6 @@ struct members *members_create(struct etcd_client *client, struct strand_pool *p
 	return members;
 }
 
-void members_stop(struct members *members)
-{
-	etcd_client_destroy(members->client);
-}
-
 void members_destroy(struct members *members)
 {
 	if (members == NULL)

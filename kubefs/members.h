@@ -12,11 +12,9 @@ struct members;
 /* What was told is good for this long: LOOKUP and what follows it see one. */
 #define MEMBERS_MS 1000
 
-/* client is taken over. */
+/* client is borrowed. */
 struct members *members_create(struct etcd_client *client, struct strand_pool *pool);
-/* Ends what is under way and destroys the client. Not from a strand. */
-void members_stop(struct members *members);
-/* After members_stop. NULL is fine. */
+/* After the client was destroyed. NULL is fine. */
 void members_destroy(struct members *members);
 
 /* The names of the files, NULL-terminated, in the order of the listing. */

@@ -212,8 +212,7 @@ static void stop_caches(struct mount *mount)
 	}
 	if (mount->filesystem->keyspace != NULL)
 		keyspace_stop(mount->filesystem->keyspace);
-	if (mount->filesystem->members != NULL)
-		members_stop(mount->filesystem->members);
+	etcd_client_destroy(g_steal_pointer(&mount->filesystem->etcd));
 }
 
 static void mount_detach(struct mount *mount)

@@ -103,7 +103,7 @@ const char *node_text(const struct node *node, size_t *ret_length)
 
 	if (key->rejected != NULL)
 		text = key->rejected->text;
-	if (key->value != NULL && (key->kind == NODE_KEY || key->format == NODE_RAW))
+	if (key->value != NULL && (key->kind != NODE_KEY_VIEW || key->format == NODE_RAW))
 		text = key->value->value;
 	if (text != NULL)
 		return bytes_text(text, ret_length);

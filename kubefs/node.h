@@ -32,6 +32,8 @@ enum node_kind {
 	NODE_KEY, /* a key of etcd */
 	NODE_KEY_VIEWS, /* KEY@/ */
 	NODE_KEY_VIEW, /* a file in KEY@/ */
+	NODE_V2_DIRECTORY, /* a directory of etcd's v2 store (kubefs/v2_layout.h) */
+	NODE_V2_KEY,
 };
 
 enum node_format {
@@ -53,7 +55,8 @@ struct node_key {
 	struct resource *resource; /* NODE_RESOURCE, CHUNK, VIEWS, ALIAS, OBJECT, VIEW */
 	/*
 	 * CHUNK: the escaped bytes so far, likewise KEYS, or NULL; VIEWS: the object's; ALIAS,
-	 * VIEW: the name; CONTROL, STATEMENT: the path in .kubefs/, NULL for that itself
+	 * VIEW: the name; CONTROL, STATEMENT: the path in .kubefs/, NULL for that itself;
+	 * V2_DIRECTORY: the path in etcd2/, likewise
 	 */
 	const char *name;
 	struct snapshot *snapshot; /* NODE_OBJECT, NODE_VIEW */
@@ -63,7 +66,7 @@ struct node_key {
 	/* NODE_KEYS: a struct key_scope; NODE_KEY_VIEWS: prefix is the key. */
 	GBytes *prefix;
 	gboolean slashless;
-	struct key_snapshot *value; /* NODE_KEY, NODE_KEY_VIEW */
+	struct key_snapshot *value; /* NODE_KEY, NODE_KEY_VIEW, NODE_V2_KEY */
 	/* NODE_KEY_VIEW of a text: what stat says; follows from the rest, and tells none apart. */
 	size_t length;
 	struct timespec modified;
@@ -115,7 +118,8 @@ void node_unref_pointer(struct node **node);
 static inline gboolean node_is_directory(const struct node *node)
 {
 	return node->key.kind <= NODE_VIEWS || node->key.kind == NODE_CONTROL ||
-	       node->key.kind == NODE_KEYS || node->key.kind == NODE_KEY_VIEWS;
+	       node->key.kind == NODE_KEYS || node->key.kind == NODE_KEY_VIEWS ||
+	       node->key.kind == NODE_V2_DIRECTORY;
 }
 
 /* What is of etcd, and can only be read. */

@@ -32,6 +32,8 @@ static double attributes_timeout(const struct node *node, const struct stat *sta
 		return 0;
 	if (node->key.kind == NODE_KEYS)
 		return LAYOUT_LONG;
+	if (node->key.kind == NODE_V2_DIRECTORY)
+		return LAYOUT_POLLED;
 	return node_is_directory(node) && stat->st_nlink == 1 ? LAYOUT_SOON : LAYOUT_LONG;
 }
 
@@ -301,7 +303,7 @@ static int opendir_run(struct request *request, collection_wait wait, void *data
 		if (polled)
 			info.cache_readdir = info.keep_cache = 0;
 	}
-	if (key->kind == NODE_KEY_VIEWS)
+	if (key->kind == NODE_KEY_VIEWS || key->kind == NODE_V2_DIRECTORY)
 		info.cache_readdir = info.keep_cache = 0;
 	if (layout_holds_files(request->node) &&
 		(key->kind == NODE_VIEWS || !overlay_is_unused(request->filesystem->overlay)))

@@ -1,5 +1,7 @@
 #include "tests/unit/fake_etcd.h"
 
+#include "client/etcd_v2.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -508,7 +510,13 @@ const char *etcd_client_where(struct etcd_client *client)
 	return "http://fake:2379";
 }
 
-/* The members are not asked here. */
+/* Neither the members nor the v2 store are asked here. */
+struct etcd_call *etcd_v2_get(struct etcd_client *client, GBytes *path,
+	const struct etcd_v2_handlers *handlers, void *data, struct strand *strand)
+{
+	g_assert_not_reached();
+}
+
 struct etcd_call *etcd_ask_server(struct etcd_client *client, enum etcd_question question,
 	const char *server, unsigned int timeout, const struct etcd_get_handlers *handlers,
 	void *data, struct strand *strand)
