@@ -164,7 +164,7 @@ static void give_watch_back(struct key_directory *directory)
 /* Whether the directory is to be watched from now on (see the header). */
 static gboolean decide_watch(struct key_directory *directory, gboolean is_worth_it)
 {
-	if (!is_worth_it || loop_now() < directory->quiet) {
+	if (!is_worth_it || directory->scope.revision != 0 || loop_now() < directory->quiet) {
 		give_watch_back(directory);
 		return FALSE;
 	}
@@ -202,7 +202,7 @@ static gboolean on_loaded(void *data, int64_t revision)
 	was_watched = tells && !directory->must_poll;
 	for (guint i = 0; tells && i < gone->len; i++)
 		note_names(directory, &g_array_index(gone, struct key_change, i));
-	directory->must_poll = !watches;
+	directory->must_poll = !watches && directory->scope.revision == 0;
 	directory->state = STATE_READY;
 	directory->refreshing = FALSE;
 	directory->loaded = loop_now();
@@ -620,6 +620,8 @@ static const char *state_name(const struct key_directory *directory)
 	case STATE_FAILED:
 		return "failed";
 	case STATE_READY:
+		if (directory->scope.revision != 0)
+			return "past";
 		return directory->must_poll ? "polled" : "watching";
 	default:
 		return "loading";

@@ -18,6 +18,9 @@
  *   like one of directories alone for KEY_DIRECTORY_NOISE_MS; keys that have not changed are not
  *   transferred again by a reload (cache/key_loader.h).
  *
+ * - At a revision of the past: loaded once; it stays as it is, and so may what the kernel was
+ * given.
+ *
  * A watch takes a connection of its own where there is no TLS (protocol.md 28), so there are only
  * so many at a time (cache/keyspace.h); a directory that gets none is loaded again when it is old,
  * too.
@@ -102,7 +105,7 @@ void key_directory_reconnect(struct key_directory *directory);
 
 /* What .kubefs/status says of it. */
 struct key_directory_status {
-	const char *state; /* "loading", "watching", "polled", "failed" */
+	const char *state; /* "loading", "watching", "polled", "past", "failed" */
 	size_t keys;
 	size_t directories;
 	size_t bytes; /* of keys and values */

@@ -199,6 +199,7 @@ struct key_loader *key_loader_start(struct etcd_client *client, const struct key
 	loader->strand = strand_ref(strand);
 	loader->handlers = loader_handlers;
 	loader->data = data;
+	loader->revision = scope->revision;
 	loader->limit = 1;
 	next_page(loader);
 	return loader;

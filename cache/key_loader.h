@@ -11,7 +11,7 @@
  * what stood on the same page. A page is kept below KEY_LOADER_PAGE_BYTES as far as the sizes seen
  * so far tell.
  *
- * All pages are pinned to the revision of the first (protocol.md 30).
+ * All pages are pinned to the revision of the first (protocol.md 30), or to the scope's own.
  */
 #pragma once
 

@@ -193,7 +193,7 @@ static void load_failed(struct key_reflector *reflector, const struct etcd_resul
 
 	reflector->handlers->contact(reflector->data, result);
 	reflector->wanted = again;
-	if (result->errnum == ESTALE) {
+	if (result->errnum == ESTALE && reflector->options.scope->revision == 0) {
 		/* The first page's revision was compacted before the last one was read. */
 		load_enqueue(reflector);
 		return;

@@ -124,7 +124,8 @@ GBytes *key_scope_after_directory(const struct key_scope *scope, const char *nam
 
 void key_scope_copy(struct key_scope *to, const struct key_scope *from)
 {
-	*to = (struct key_scope){g_bytes_ref(from->prefix), from->slashless};
+	*to = *from;
+	g_bytes_ref(to->prefix);
 }
 
 void key_scope_finish(struct key_scope *scope)
@@ -134,12 +135,14 @@ void key_scope_finish(struct key_scope *scope)
 
 gboolean key_scope_equal(const struct key_scope *a, const struct key_scope *b)
 {
-	return !a->slashless == !b->slashless && g_bytes_equal(a->prefix, b->prefix);
+	return !a->slashless == !b->slashless && a->revision == b->revision &&
+	       g_bytes_equal(a->prefix, b->prefix);
 }
 
 guint key_scope_hash(const void *scope)
 {
 	const struct key_scope *hashed = scope;
 
-	return g_bytes_hash(hashed->prefix) * 2 + (hashed->slashless ? 1 : 0);
+	return (g_bytes_hash(hashed->prefix) * 2 + (hashed->slashless ? 1 : 0)) * 31 +
+	       g_int64_hash(&hashed->revision);
 }

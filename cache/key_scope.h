@@ -16,6 +16,7 @@ struct key_scope {
 	 * end in '/', these are the tree that a mount shows, and the others stand apart.
 	 */
 	gboolean slashless;
+	int64_t revision; /* as it was then: nothing changes any more; 0: as it is now */
 };
 
 /* What a key is in a directory. The name points into the key. */
@@ -50,5 +51,6 @@ GBytes *key_scope_after_directory(const struct key_scope *scope, const char *nam
 
 void key_scope_copy(struct key_scope *to, const struct key_scope *from);
 void key_scope_finish(struct key_scope *scope);
+#define KEY_SCOPE_CLEANUP __attribute__((cleanup(key_scope_finish)))
 gboolean key_scope_equal(const struct key_scope *a, const struct key_scope *b);
 guint key_scope_hash(const void *scope);

@@ -33,6 +33,9 @@ ino_t attributes_inode(const struct node_key *key)
 
 	hash = hash_field(hash, key->context != NULL ? key->context->name : NULL);
 	hash = hash_field(hash, key->resource != NULL ? key->resource->name : NULL);
+	/* diff takes files of one inode number for the same. */
+	if (key->revision != 0)
+		hash = hash_bytes(hash, (const char *)&key->revision, sizeof(key->revision));
 	if (key->value != NULL) {
 		hash = hash_bytes(hash, key->value->key, key->value->key_length);
 	} else if (key->prefix != NULL) {
@@ -287,6 +290,7 @@ static void fill_directory(struct filesystem *filesystem, const struct node *nod
 		break;
 	case NODE_CONTROL:
 	case NODE_KEY_VIEWS:
+	case NODE_REVISIONS:
 		ret->st_mode = S_IFDIR | 0500;
 		if (node->key.name == NULL && filesystem->members != NULL)
 			ret->st_nlink++;

@@ -196,7 +196,8 @@ static gboolean is_inside(const struct node *node, const void *data)
 		g_autoptr(GBytes) key =
 			g_bytes_new_static(node->key.value->key, node->key.value->key_length);
 
-		return key_scope_find(inside->scope, key, &part) && !part.deeper;
+		return node->key.revision == inside->scope->revision &&
+		       key_scope_find(inside->scope, key, &part) && !part.deeper;
 	}
 	scope = key_layout_scope(&node->key);
 	if (node->key.kind != NODE_KEYS ||
@@ -234,6 +235,18 @@ static void retire_name(struct filesystem *filesystem, const struct key_scope *s
 	notifier_lanes_add(lanes, directory);
 }
 
+static void retire_revision(struct filesystem *filesystem, int64_t revision, GArray *lanes)
+{
+	const struct node_key key = {.kind = NODE_REVISIONS};
+	struct node *node NODE_CLEANUP = node_table_find(filesystem->nodes, &key);
+	g_autofree char *name = g_strdup_printf("%" G_GINT64_FORMAT, (gint64)revision);
+
+	if (node == NULL)
+		return;
+	notifier_entry(filesystem->notifier, node->id, name);
+	notifier_lanes_add(lanes, node->id);
+}
+
 /* The name of a directory of keys in its parent, with all that the kernel holds below it. */
 static void retire_directory(struct filesystem *filesystem, const struct node *node, GArray *lanes)
 {
@@ -244,8 +257,11 @@ static void retire_directory(struct filesystem *filesystem, const struct node *n
 	size_t length;
 	const char *bytes;
 
-	if (!key_path_parent(filesystem->keys, &scope, &parent, &name))
+	if (!key_path_parent(filesystem->keys, &scope, &parent, &name)) {
+		if (scope.revision != 0)
+			retire_revision(filesystem, scope.revision, lanes);
 		return;
+	}
 	if (name != NULL) {
 		bytes = g_bytes_get_data(name, &length);
 		escaped = key_path_name(bytes, length, KEY_PLAIN);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kubefs/key_path.h"
+#include "kubefs/key_revisions.h"
 #include "kubefs/key_views.h"
 
 /* A byte takes three at most when it is escaped, and a cut two for each ESCAPE_CHUNK less two. */
@@ -16,13 +17,15 @@ struct node_key key_layout_directory(const struct key_scope *scope, const char *
 		.kind = NODE_KEYS,
 		.prefix = scope->prefix,
 		.slashless = scope->slashless,
+		.revision = scope->revision,
 		.name = chunk[0] != '\0' ? chunk : NULL,
 	};
 }
 
 struct key_scope key_layout_scope(const struct node_key *key)
 {
-	return (struct key_scope){.prefix = key->prefix, .slashless = key->slashless};
+	return (struct key_scope){
+		.prefix = key->prefix, .slashless = key->slashless, .revision = key->revision};
 }
 
 const char *key_layout_chunk(const struct node_key *key)
@@ -39,13 +42,18 @@ static void begin_entry(struct filesystem *filesystem, double timeout, struct la
 	ret->attr_timeout = LAYOUT_LONG;
 }
 
-void key_layout_key_entry(struct filesystem *filesystem, struct key_snapshot *snapshot,
-	double timeout, struct layout_entry *ret)
+void key_layout_key_entry(struct filesystem *filesystem, const struct key_scope *scope,
+	struct key_snapshot *snapshot, double timeout, struct layout_entry *ret)
 {
 	begin_entry(filesystem, timeout, ret);
-	if (filesystem->decode && key_views_file(filesystem, snapshot, NODE_YAML, ret, NULL) == 0)
+	if (filesystem->decode &&
+		key_views_file(filesystem, scope, snapshot, NODE_YAML, ret, NULL) == 0)
 		return;
-	ret->key = (struct node_key){.kind = NODE_KEY, .value = key_snapshot_ref(snapshot)};
+	ret->key = (struct node_key){
+		.kind = NODE_KEY,
+		.revision = scope->revision,
+		.value = key_snapshot_ref(snapshot),
+	};
 }
 
 void key_layout_directory_entry(struct filesystem *filesystem, const struct key_scope *scope,
@@ -162,7 +170,7 @@ static void resolve_name(struct filesystem *filesystem, struct key_directory *di
 		key_layout_directory_entry(filesystem, &child, "", timeout, ret);
 		key_scope_finish(&child);
 	} else if (snapshot != NULL) {
-		key_layout_key_entry(filesystem, snapshot, timeout, ret);
+		key_layout_key_entry(filesystem, scope, snapshot, timeout, ret);
 	}
 }
 
@@ -196,11 +204,13 @@ int key_layout_find_slashless(struct filesystem *filesystem, const struct key_sc
 
 	*ret = (struct key_layout_slashless){0};
 	key_path_root(filesystem->keys, &root);
+	root.revision = scope->revision;
 	ret->possible =
 		key_scope_equal(scope, &root) && key_path_slashless(filesystem->keys, &ret->scope);
 	key_scope_finish(&root);
 	if (!ret->possible)
 		return 0;
+	ret->scope.revision = scope->revision;
 	r = keyspace_look(filesystem->keyspace, &ret->scope, wait, data, &directory, error);
 	if (r < 0) {
 		key_scope_finish(&ret->scope);
@@ -239,8 +249,14 @@ int key_layout_resolve(struct filesystem *filesystem, const struct node *node, c
 	size_t length;
 	int r;
 
-	ret->keyspace = filesystem->keyspace;
-	ret->changes = keyspace_changes(filesystem->keyspace);
+	if (scope.revision == 0) {
+		ret->keyspace = filesystem->keyspace;
+		ret->changes = keyspace_changes(filesystem->keyspace);
+	}
+	if (chunk[0] == '\0' && strcmp(name, KEY_PATH_REVISIONS) == 0) {
+		key_revisions_top(filesystem, &scope, ret);
+		return 0;
+	}
 	step = key_path_step(chunk, name, &component, &length);
 	if (step == KEY_STEP_SLASHLESS)
 		return resolve_slashless(filesystem, &scope, wait, data, ret, error);

@@ -19,8 +19,8 @@ int key_layout_resolve(struct filesystem *filesystem, const struct node *directo
 void key_layout_top(struct filesystem *filesystem, struct layout_entry *ret);
 
 /* What a name in the directory stands for: entries for the kernel, the caller's to finish. */
-void key_layout_key_entry(struct filesystem *filesystem, struct key_snapshot *snapshot,
-	double timeout, struct layout_entry *ret);
+void key_layout_key_entry(struct filesystem *filesystem, const struct key_scope *scope,
+	struct key_snapshot *snapshot, double timeout, struct layout_entry *ret);
 void key_layout_directory_entry(struct filesystem *filesystem, const struct key_scope *scope,
 	const char *chunk, double timeout, struct layout_entry *ret);
 

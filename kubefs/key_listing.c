@@ -63,7 +63,8 @@ static gboolean add_name(
 		key_layout_directory_entry(walk->filesystem, &scope, "", walk->timeout, &entry);
 		key_scope_finish(&scope);
 	} else {
-		key_layout_key_entry(walk->filesystem, child->snapshot, walk->timeout, &entry);
+		key_layout_key_entry(
+			walk->filesystem, walk->scope, child->snapshot, walk->timeout, &entry);
 	}
 	return walk->add(walk->data, component, &entry, offset);
 }

@@ -4,9 +4,29 @@
 
 #include "kubefs/escape.h"
 
-/* The daemon's own directory at the mount point. */
-#define CONTROL ".kubefs"
-#define CONTROL_ESCAPED "%2Ekubefs"
+/* What stands at the mount point beside the keys. */
+static const char *const RESERVED[] = {".kubefs", KEY_PATH_REVISIONS};
+#define DOT_ESCAPED "%2E"
+
+static gboolean is_reserved(const char *name, size_t length)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(RESERVED); i++)
+		if (length == strlen(RESERVED[i]) && memcmp(name, RESERVED[i], length) == 0)
+			return TRUE;
+	return FALSE;
+}
+
+/* The name that is written with its dot escaped, or NULL. */
+static const char *find_reserved(const char *escaped)
+{
+	size_t length = strlen(DOT_ESCAPED);
+
+	for (guint i = 0; i < G_N_ELEMENTS(RESERVED); i++)
+		if (strncmp(escaped, DOT_ESCAPED, length) == 0 &&
+			strcmp(escaped + length, RESERVED[i] + 1) == 0)
+			return RESERVED[i];
+	return NULL;
+}
 
 static gboolean ends_in_slash(GBytes *prefix)
 {
@@ -61,7 +81,10 @@ gboolean key_path_slashless(GBytes *prefix, struct key_scope *ret)
 void key_path_child(
 	const struct key_scope *scope, const char *name, size_t length, struct key_scope *ret)
 {
-	*ret = (struct key_scope){.prefix = append(scope->prefix, name, length)};
+	*ret = (struct key_scope){
+		.prefix = append(scope->prefix, name, length),
+		.revision = scope->revision,
+	};
 }
 
 void key_path_scope(GBytes *prefix, GBytes *key, struct key_scope *ret)
@@ -76,12 +99,14 @@ gboolean key_path_parent(
 	GBytes *prefix, const struct key_scope *scope, struct key_scope *ret, GBytes **ret_name)
 {
 	struct key_scope root;
+	int64_t revision = scope->revision;
 	gboolean is_root;
 	size_t length;
 	const char *bytes = g_bytes_get_data(scope->prefix, &length);
 	size_t begin;
 
 	key_path_root(prefix, &root);
+	root.revision = revision;
 	is_root = key_scope_equal(scope, &root);
 	if (is_root || scope->slashless) {
 		if (is_root) {
@@ -95,6 +120,7 @@ gboolean key_path_parent(
 	key_scope_finish(&root);
 	/* scope may be *ret; it ends in '/', which is no part of the name. */
 	find_scope(prefix, bytes, length - 1, ret);
+	ret->revision = revision;
 	begin = g_bytes_get_size(ret->prefix);
 	*ret_name = g_bytes_new(bytes + begin, length - 1 - begin);
 	return TRUE;
@@ -102,8 +128,8 @@ gboolean key_path_parent(
 
 char *key_path_name(const char *name, size_t length, enum key_form form)
 {
-	if (form == KEY_PLAIN && length == strlen(CONTROL) && memcmp(name, CONTROL, length) == 0)
-		return g_strdup(CONTROL_ESCAPED);
+	if (form == KEY_PLAIN && is_reserved(name, length))
+		return g_strdup_printf("%s%.*s", DOT_ESCAPED, (int)length - 1, name + 1);
 	return escape_name(name, length, form == KEY_VALUE ? KEY_PATH_VALUE : "");
 }
 
@@ -141,11 +167,13 @@ char *key_path_chunk(const char *escaped)
 /* A whole escaped name; FALSE when it is none of that form. */
 static gboolean parse(const char *escaped, enum key_form form, char **ret_name, size_t *ret_length)
 {
-	if (form == KEY_PLAIN && strcmp(escaped, CONTROL) == 0)
+	const char *reserved = form == KEY_PLAIN ? find_reserved(escaped) : NULL;
+
+	if (form == KEY_PLAIN && is_reserved(escaped, strlen(escaped)))
 		return FALSE;
-	if (form == KEY_PLAIN && strcmp(escaped, CONTROL_ESCAPED) == 0) {
-		*ret_name = g_strdup(CONTROL);
-		*ret_length = strlen(CONTROL);
+	if (reserved != NULL) {
+		*ret_name = g_strdup(reserved);
+		*ret_length = strlen(reserved);
 		return TRUE;
 	}
 	*ret_name = unescape_name(escaped, form == KEY_VALUE ? KEY_PATH_VALUE : "", ret_length);
@@ -236,7 +264,7 @@ static char *make_path(const char *rest, size_t length, gboolean slashless, enum
 	}
 }
 
-char *key_path_of_directory(GBytes *prefix, const struct key_scope *scope)
+static char *path_now(GBytes *prefix, const struct key_scope *scope)
 {
 	size_t length;
 	const char *bytes = g_bytes_get_data(scope->prefix, &length);
@@ -254,6 +282,16 @@ char *key_path_of_directory(GBytes *prefix, const struct key_scope *scope)
 	if (length <= begin)
 		return g_strdup("");
 	return make_path(bytes + begin, length - 1 - begin, slashless, KEY_PLAIN);
+}
+
+char *key_path_of_directory(GBytes *prefix, const struct key_scope *scope)
+{
+	g_autofree char *path = path_now(prefix, scope);
+
+	if (scope->revision == 0)
+		return g_steal_pointer(&path);
+	return g_strdup_printf(KEY_PATH_REVISIONS "/%" G_GINT64_FORMAT "%s%s",
+		(gint64)scope->revision, path[0] != '\0' ? "/" : "", path);
 }
 
 char *key_path_of_key(GBytes *prefix, GBytes *key, enum key_form form)

@@ -17,8 +17,9 @@
  *	P "/registry"	/registry-old/a			%./-old/a
  *
  * A component is written as it is, but for: '%' %25, NUL %00, the whole component "." %2E, ".."
- * %2E%2E, ".kubefs" %2Ekubefs, and an empty one, which comes from a leading, trailing or double
- * slash: "%-". What is then longer than NAME_MAX is cut into directories whose names end in a lone
+ * %2E%2E, ".kubefs" %2Ekubefs, ".revisions" %2Erevisions, and an empty one, which comes from a
+ *leading, trailing or double slash: "%-". What is then longer than NAME_MAX is cut into directories
+ *whose names end in a lone
  * "%", as in kubefs/escape.h. Bytes that are no UTF-8 stay as they are.
  *
  * The escaped path ends in "%=" and always resolves: registry/pods/default/web%= is the value of
@@ -29,6 +30,8 @@
  *
  * Behind either name of a key "@" is the directory of its views (kubefs/key_views.h), which is not
  * listed: pods/default/web@/ or pods/default/web%=@/. A key or directory of that name wins.
+ *
+ * .revisions/REVISION at the mount point holds all of this as it was at that revision.
  *
  * A key whose path is longer than a path can be (PATH_MAX) is not shown; .kubefs/errors says so.
  */
@@ -41,6 +44,7 @@
 #define KEY_PATH_VALUE "%="
 #define KEY_PATH_SLASHLESS "%."
 #define KEY_PATH_VIEWS "@"
+#define KEY_PATH_REVISIONS ".revisions"
 /* Bytes of a path below the mount point. */
 #define KEY_PATH_MAX 4095
 

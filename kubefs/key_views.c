@@ -24,11 +24,13 @@ void key_views_entry(
 	ret->key = (struct node_key){
 		.kind = NODE_KEY_VIEWS,
 		.prefix = key_scope_join(scope, name, length),
+		.revision = scope->revision,
 	};
 }
 
-int key_views_file(struct filesystem *filesystem, struct key_snapshot *snapshot,
-	enum node_format format, struct layout_entry *ret, GError **error)
+int key_views_file(struct filesystem *filesystem, const struct key_scope *scope,
+	struct key_snapshot *snapshot, enum node_format format, struct layout_entry *ret,
+	GError **error)
 {
 	struct stored_object object STORED_OBJECT_CLEANUP = {0};
 	int r = 0;
@@ -42,6 +44,7 @@ int key_views_file(struct filesystem *filesystem, struct key_snapshot *snapshot,
 	ret->key = (struct node_key){
 		.kind = NODE_KEY_VIEW,
 		.format = format,
+		.revision = scope->revision,
 		.value = key_snapshot_ref(snapshot),
 		.length = object.text != NULL ? g_bytes_get_size(object.text) : 0,
 		.modified = object.modified,
@@ -49,21 +52,27 @@ int key_views_file(struct filesystem *filesystem, struct key_snapshot *snapshot,
 	return 0;
 }
 
+/* The directory that holds the key of the views; key_scope_finish. */
+static void find_scope(
+	struct filesystem *filesystem, const struct node *node, struct key_scope *ret)
+{
+	key_path_scope(filesystem->keys, node->key.prefix, ret);
+	ret->revision = node->key.revision;
+}
+
 /* The key whose views the directory holds; *ret is a reference, NULL when it is gone. */
-static int find_key(struct filesystem *filesystem, const struct node *node, collection_wait wait,
-	void *data, struct key_snapshot **ret, GError **error)
+static int find_key(struct filesystem *filesystem, const struct node *node,
+	const struct key_scope *scope, collection_wait wait, void *data, struct key_snapshot **ret,
+	GError **error)
 {
 	struct key_directory *directory;
-	struct key_scope scope;
 	struct key_part part;
 	gboolean is_directory;
 	int r;
 
 	*ret = NULL;
-	key_path_scope(filesystem->keys, node->key.prefix, &scope);
-	key_scope_find(&scope, node->key.prefix, &part);
-	r = keyspace_look(filesystem->keyspace, &scope, wait, data, &directory, error);
-	key_scope_finish(&scope);
+	key_scope_find(scope, node->key.prefix, &part);
+	r = keyspace_look(filesystem->keyspace, scope, wait, data, &directory, error);
 	if (r < 0)
 		return r;
 	key_directory_find(directory, part.name, part.length, ret, &is_directory);
@@ -73,10 +82,10 @@ static int find_key(struct filesystem *filesystem, const struct node *node, coll
 
 /* What is no object has no such file; of one that cannot be shown the reason is told. */
 static int resolve_file(struct filesystem *filesystem, const struct node *node,
-	struct key_snapshot *snapshot, enum node_format format, struct layout_entry *ret,
-	GError **error)
+	const struct key_scope *scope, struct key_snapshot *snapshot, enum node_format format,
+	struct layout_entry *ret, GError **error)
 {
-	int r = key_views_file(filesystem, snapshot, format, ret, error);
+	int r = key_views_file(filesystem, scope, snapshot, format, ret, error);
 
 	if (r == -ENOENT) {
 		g_clear_error(error);
@@ -86,6 +95,9 @@ static int resolve_file(struct filesystem *filesystem, const struct node *node,
 		g_autofree char *path =
 			key_path_of_key(filesystem->keys, node->key.prefix, KEY_PLAIN);
 
+		if (scope->revision != 0)
+			g_prefix_error(error, "at revision %" G_GINT64_FORMAT ": ",
+				(gint64)scope->revision);
 		g_prefix_error(error, "%s: %s: ", keyspace_where(filesystem->keyspace), path);
 	}
 	return r;
@@ -95,6 +107,7 @@ int key_views_resolve(struct filesystem *filesystem, const struct node *node, co
 	collection_wait wait, void *data, struct layout_entry *ret, GError **error)
 {
 	struct key_snapshot *snapshot KEY_SNAPSHOT_CLEANUP = NULL;
+	struct key_scope scope KEY_SCOPE_CLEANUP = {0};
 	guint i = 0;
 	int r;
 
@@ -102,25 +115,30 @@ int key_views_resolve(struct filesystem *filesystem, const struct node *node, co
 		i++;
 	if (i == G_N_ELEMENTS(FILES))
 		return 0;
-	r = find_key(filesystem, node, wait, data, &snapshot, error);
+	find_scope(filesystem, node, &scope);
+	r = find_key(filesystem, node, &scope, wait, data, &snapshot, error);
 	if (r < 0 || snapshot == NULL)
 		return r;
-	return resolve_file(filesystem, node, snapshot, FILES[i].format, ret, error);
+	return resolve_file(filesystem, node, &scope, snapshot, FILES[i].format, ret, error);
 }
 
 int key_views_list(struct filesystem *filesystem, const struct node *node, uint64_t after,
 	collection_wait wait, void *data, key_listing_add add, void *add_data, GError **error)
 {
 	struct key_snapshot *snapshot KEY_SNAPSHOT_CLEANUP = NULL;
-	int r = find_key(filesystem, node, wait, data, &snapshot, error);
+	struct key_scope scope KEY_SCOPE_CLEANUP = {0};
+	int r;
 
+	find_scope(filesystem, node, &scope);
+	r = find_key(filesystem, node, &scope, wait, data, &snapshot, error);
 	if (r < 0 || snapshot == NULL)
 		return r;
 	staleness_add(filesystem->staleness, node->id);
 	for (uint64_t i = after; i < G_N_ELEMENTS(FILES); i++) {
 		struct layout_entry entry = {0};
 
-		if (key_views_file(filesystem, snapshot, FILES[i].format, &entry, NULL) == 0 &&
+		if (key_views_file(filesystem, &scope, snapshot, FILES[i].format, &entry, NULL) ==
+				0 &&
 			!add(add_data, FILES[i].name, &entry, i + 1))
 			break;
 	}

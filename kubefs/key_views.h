@@ -16,11 +16,12 @@ void key_views_entry(
 	const struct key_scope *scope, const char *name, size_t length, struct layout_entry *ret);
 
 /*
- * A file as an entry, whose key is filled but for times and size: 0, or why it cannot be
- * (stored_object_read) with error set.
+ * A file as an entry, whose time-outs are the caller's: 0, or why it cannot be (stored_object_read)
+ * with error set.
  */
-int key_views_file(struct filesystem *filesystem, struct key_snapshot *snapshot,
-	enum node_format format, struct layout_entry *ret, GError **error);
+int key_views_file(struct filesystem *filesystem, const struct key_scope *scope,
+	struct key_snapshot *snapshot, enum node_format format, struct layout_entry *ret,
+	GError **error);
 
 /* layout_resolve for NODE_KEY_VIEWS. */
 int key_views_resolve(struct filesystem *filesystem, const struct node *directory, const char *name,

@@ -6,6 +6,7 @@
 #include "client/error.h"
 #include "kubefs/escape.h"
 #include "kubefs/key_layout.h"
+#include "kubefs/key_revisions.h"
 #include "kubefs/key_views.h"
 #include "kubefs/statement.h"
 #include "kubefs/v2_layout.h"
@@ -568,6 +569,8 @@ int layout_resolve(struct filesystem *filesystem, const struct node *directory, 
 		if (resolve_at_top(&question))
 			return 0;
 		return key_layout_resolve(filesystem, directory, name, wait, data, ret, error);
+	case NODE_REVISIONS:
+		return key_revisions_resolve(filesystem, name, wait, data, ret, error);
 	case NODE_KEY_VIEWS:
 		return key_views_resolve(filesystem, directory, name, wait, data, ret, error);
 	case NODE_V2_DIRECTORY:

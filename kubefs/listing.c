@@ -68,7 +68,7 @@ static void listing_init(struct listing *listing, struct request *request, gbool
 	if (request->node->key.context != NULL) {
 		listing->cache = request->node->key.context->cache;
 		listing->changes = cache_changes(listing->cache);
-	} else if (request->node->key.kind == NODE_KEYS) {
+	} else if (request->node->key.kind == NODE_KEYS && request->node->key.revision == 0) {
 		listing->keyspace = request->filesystem->keyspace;
 		listing->changes = keyspace_changes(listing->keyspace);
 	}
@@ -542,6 +542,9 @@ static int fill(
 	case NODE_KEYS:
 		return key_listing_run(listing->request->filesystem, listing->request->node, after,
 			wait, data, add_key, listing, error);
+	case NODE_REVISIONS:
+		/* Any of them can be named; there are too many to list. */
+		return 0;
 	case NODE_KEY_VIEWS:
 		return key_views_list(listing->request->filesystem, listing->request->node, after,
 			wait, data, add_key, listing, error);

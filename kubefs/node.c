@@ -22,7 +22,7 @@ static guint hash_string(const char *text)
 static guint key_hash(const void *pointer)
 {
 	const struct node_key *key = pointer;
-	guint hash = (guint)key->kind * 31 + (guint)key->format;
+	guint hash = (guint)key->kind * 31 + (guint)key->format + g_int64_hash(&key->revision);
 
 	if (key->snapshot != NULL)
 		return hash * 31 + g_direct_hash(key->snapshot) * 2654435761U;
@@ -58,7 +58,8 @@ static gboolean key_equal(const void *pointer_a, const void *pointer_b)
 
 	if (a->kind != b->kind || a->format != b->format || a->snapshot != b->snapshot ||
 		a->context != b->context || a->text != b->text || a->local != b->local ||
-		a->rejected != b->rejected || a->value != b->value || !same_prefix(a, b))
+		a->rejected != b->rejected || a->value != b->value || a->revision != b->revision ||
+		!same_prefix(a, b))
 		return FALSE;
 	return g_strcmp0(a->namespace, b->namespace) == 0 && g_strcmp0(a->name, b->name) == 0 &&
 	       same_resource(a->resource, b->resource);

@@ -61,7 +61,7 @@ class Gateway:
 def component(name, value=False):
     """An escaped name, not yet cut."""
     if not value:
-        special = {b"": b"%-", b".": b"%2E", b"..": b"%2E%2E", b".kubefs": b"%2Ekubefs"}
+        special = {b"": b"%-", b".": b"%2E", b"..": b"%2E%2E", b".kubefs": b"%2Ekubefs", b".revisions": b"%2Erevisions"}
         if name in special:
             return special[name]
     return name.replace(b"%", b"%25").replace(b"\0", b"%00") + (b"%=" if value else b"")
@@ -141,7 +141,7 @@ def settle(condition, what, timeout=15):
 
 # Nasty ones
 
-PIECES = [b"", b".", b"..", b".kubefs", b"%", b"%.", b"%=", b"%-", b"%2F", b"a%", b"a%=", b"%25", b"a", b"b", b"\0", b"\xff", b"\xff\xff",
+PIECES = [b"", b".", b"..", b".kubefs", b".revisions", b"%", b"%.", b"%=", b"%-", b"%2F", b"a%", b"a%=", b"%25", b"a", b"b", b"\0", b"\xff", b"\xff\xff",
           b"\xc3\xa4", b"\xe2\x80\xae", b"a b", b"a\nb", b"\x1b[31m", b"-rf", b"~", b"*", b"'", b'"', b"\\", b"a@", b"@", b"web.yaml",
           b"n" * 199 + b"%" + b"n" * 100, b"n" * 198 + b"\0" + b"n" * 100, b"n" * 255, b"n" * 256, b"n" * 254, b"n" * 253,
           b"n" * 500, b"n" * 199, b"%" * 100, b"%" * 85, b"%" * 86, b"n" * 200 + b"m" * 55, b"n" * 200 + b"m" * 57]

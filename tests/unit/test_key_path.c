@@ -49,6 +49,7 @@ START_TEST (writes_paths) {
 	EXPECT("", "/a\0b", "a%00b", "a%00b%=");
 	EXPECT("", "/.kubefs/x", "%2Ekubefs/x", "%2Ekubefs/x%=");
 	EXPECT("", "/.kubefs", "%2Ekubefs", ".kubefs%=");
+	EXPECT("", "/.revisions/1", "%2Erevisions/1", "%2Erevisions/1%=");
 	EXPECT("", "\xff", "%./\xff", "%./\xff%=");
 }
 END_TEST

@@ -290,6 +290,54 @@ START_TEST (texts_are_kept_within_bounds) {
 }
 END_TEST
 
+START_TEST (shows_the_past) {
+	struct key_fixture fixture;
+	struct fake_etcd_count count;
+	int64_t revision;
+	g_autofree char *name = NULL;
+	uint64_t revisions;
+	uint64_t past;
+	uint64_t leaf;
+
+	key_fixture_init(&fixture, "");
+	fake_etcd_put(fixture.fake, "/leaf/a", "1");
+	fake_etcd_put(fixture.fake, "/.revisions/a", "key");
+	revision = fake_etcd_put(fixture.fake, "/leaf/b", "2");
+	fake_etcd_put(fixture.fake, "/leaf/a", "3");
+	fake_etcd_delete(fixture.fake, "/leaf/b");
+	name = g_strdup_printf("%" G_GINT64_FORMAT, (gint64)revision);
+	revisions = key_fixture_enter(&fixture, FUSE_ROOT_ID, ".revisions");
+	key_fixture_expect_names(&fixture, revisions, 0, 4096, TRUE, ".@1 ..@2 ");
+	past = key_fixture_enter(&fixture, revisions, name);
+	ck_assert_uint_eq(key_fixture_lookup(&fixture, past, ".revisions").ino, 0);
+	leaf = key_fixture_enter(&fixture, past, "leaf");
+	key_fixture_expect_names(&fixture, leaf, 0, 4096, TRUE, ".@1 ..@2 a@4 b@6 ");
+	key_fixture_expect_content(&fixture, key_fixture_enter(&fixture, leaf, "a"), "1");
+	key_fixture_expect_content(&fixture,
+		key_fixture_enter(&fixture, key_fixture_enter(&fixture, leaf, "b@"), "raw"), "2");
+	ck_assert_double_eq(key_fixture_lookup(&fixture, leaf, "a").entry_timeout, LAYOUT_LONG);
+	fake_etcd_get_count(fixture.fake, &count);
+	ck_assert_uint_eq(count.watches, 0);
+	/* The present is another directory, and other files. */
+	leaf = key_fixture_enter(&fixture, FUSE_ROOT_ID, "leaf");
+	key_fixture_expect_content(&fixture, key_fixture_enter(&fixture, leaf, "a"), "3");
+	ck_assert_uint_eq(key_fixture_lookup(&fixture, leaf, "b").ino, 0);
+	key_fixture_expect_content(&fixture,
+		key_fixture_enter(
+			&fixture, key_fixture_enter(&fixture, FUSE_ROOT_ID, "%2Erevisions"), "a"),
+		"key");
+	for (guint i = 0; i < 5; i++) {
+		static const char *const none[] = {"0", "-1", "02", "x", "999999"};
+
+		ck_assert_uint_eq(key_fixture_lookup(&fixture, revisions, none[i]).ino, 0);
+	}
+	fake_etcd_compact(fixture.fake, revision + 1);
+	ck_assert_int_eq(key_fixture_lookup_fails(&fixture, revisions, "2"), ESTALE);
+	ck_assert(errors_hold(&fixture, ".revisions/2: "));
+	key_fixture_finish(&fixture);
+}
+END_TEST
+
 static void add(TCase *tcase)
 {
 	tcase_add_test(tcase, shows_objects_decoded);
@@ -299,6 +347,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, long_names_have_views);
 	tcase_add_test(tcase, slashless_keys_have_views);
 	tcase_add_test(tcase, lists_objects_decoded);
+	tcase_add_test(tcase, shows_the_past);
 	tcase_add_test(tcase, texts_are_kept_within_bounds);
 }
 
