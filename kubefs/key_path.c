@@ -19,11 +19,13 @@ static gboolean is_reserved(const char *name, size_t length)
 /* The name that is written with its dot escaped, or NULL. */
 static const char *find_reserved(const char *escaped)
 {
-	size_t length = strlen(DOT_ESCAPED);
+	const char *rest;
 
+	if (!g_str_has_prefix(escaped, DOT_ESCAPED))
+		return NULL;
+	rest = escaped + strlen(DOT_ESCAPED);
 	for (guint i = 0; i < G_N_ELEMENTS(RESERVED); i++)
-		if (strncmp(escaped, DOT_ESCAPED, length) == 0 &&
-			strcmp(escaped + length, RESERVED[i] + 1) == 0)
+		if (g_str_equal(rest, RESERVED[i] + 1))
 			return RESERVED[i];
 	return NULL;
 }
