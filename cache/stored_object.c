@@ -103,7 +103,7 @@ int stored_object_read(const struct key_snapshot *snapshot, enum stored_text for
 {
 	struct document *document DOCUMENT_CLEANUP = document_create(0, DOCUMENT_LIMIT);
 	struct buffer text BUFFER_CLEANUP;
-	struct document_node *root;
+	struct document_node *root = NULL;
 	struct document_node *metadata;
 	struct timespec modified;
 	int r;

@@ -26,8 +26,8 @@ static uint64_t hash_field(uint64_t hash, const char *text)
 
 ino_t attributes_inode(const struct node_key *key)
 {
-	const char *kind = (const char[]){(char)('a' + key->kind), (char)('0' + key->format), 0};
-	uint64_t hash = hash_field(0xcbf29ce484222325ULL, kind);
+	const char kind[] = {(char)('a' + key->kind), (char)('0' + key->format), '\0'};
+	uint64_t hash = hash_bytes(0xcbf29ce484222325ULL, kind, sizeof(kind));
 	size_t length;
 	const char *bytes;
 

@@ -90,7 +90,7 @@ static int read_byte(struct prompt *prompt, char *ret)
 
 static int read_line(struct prompt *prompt, size_t limit, struct secret_buffer *line)
 {
-	char byte;
+	char byte = '\0';
 	int r;
 
 	for (;;) {
@@ -112,7 +112,7 @@ static int read_line(struct prompt *prompt, size_t limit, struct secret_buffer *
 
 int prompt_secret(const char *question, size_t limit, char **ret_secret, GError **error)
 {
-	struct prompt prompt;
+	struct prompt prompt = {.terminal = -1, .signals = -1};
 	struct secret_buffer line = {0};
 	int r = prompt_open(&prompt, error);
 

@@ -125,7 +125,7 @@ class Plan:
 
     def stage_tidy(self):
         argv = [sys.executable, HERE / "tidy.py", self.folder("clang"), *self.arguments]
-        self.add(Task("tidy", argv, after=[self.build("clang")], cores=2, minutes=15, folder=TOP,
+        self.add(Task("tidy", argv, after=[self.build("clang")], cores=2, minutes=25, folder=TOP,
                       judge=results.lines_with(r"(error|warning): |^tidy: ")))
 
     def stage_fuzz(self):
