@@ -37,8 +37,6 @@ OBJECTS = 1000
 # The codec has one thread: ThreadSanitizer would only make its tests slow.
 ONE_THREAD = ("document", "json_", "yaml_", "merge", "number", "api_discovery", "schema", "escape", "protobuf", "key_path",
               "etcd_url", "etcd_decode")
-# End-to-end tests that mostly wait for servers of their own.
-SERVERS = ("apiserver", "etcd", "faults", "http", "kubeconfig", "name_faults", "save_faults", "source")
 
 STAGES = {
     "unit": "the unit tests",
@@ -169,15 +167,8 @@ class Plan:
         self.pytest("cluster", ["tests/cluster"], minutes=15)
 
     def stage_e2e(self):
-        # Beside nothing else, since some look at the clock; in two parts, since most wait for it.
-        if self.arguments:
-            self.pytest("e2e", ["tests/e2e"], "plain", group="e2e")
-            return
-        parts = {"e2e": [], "e2e-servers": []}
-        for path in sorted((TOP / "tests/e2e").glob("test_*.py")):
-            parts["e2e-servers" if path.stem.removeprefix("test_").startswith(SERVERS) else "e2e"].append(path)
-        for name, files in parts.items():
-            self.pytest(name, files, "plain", group="e2e")
+        # Beside nothing else, since some look at the clock.
+        self.pytest("e2e", ["tests/e2e"], "plain", group="e2e", minutes=50)
 
     def stage_e2e_asan(self):
         self.pytest("e2e-asan", ["-m", "sanitize", "tests/e2e"], "asan")
