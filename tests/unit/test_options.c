@@ -381,6 +381,9 @@ START_TEST (takes_an_etcd) {
 	options_finish(&options);
 	/* A password would be there for everybody to read. */
 	must_fail("--user me:secret etcd://a " MOUNTPOINT, "--password-file");
+	must_parse("--user me etcd://a " MOUNTPOINT, &options);
+	ck_assert(options.ask_password);
+	options_finish(&options);
 	must_fail("--password-file /nonexistent etcd://a " MOUNTPOINT, "/nonexistent");
 	/* The user of an etcd that is not asked for. */
 	must_parse("--user me " MOUNTPOINT, &options);
