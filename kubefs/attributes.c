@@ -292,7 +292,8 @@ static void fill_directory(struct filesystem *filesystem, const struct node *nod
 	case NODE_KEY_VIEWS:
 	case NODE_REVISIONS:
 		ret->st_mode = S_IFDIR | 0500;
-		if (node->key.name == NULL && filesystem->members != NULL)
+		if (node->key.kind == NODE_CONTROL && node->key.name == NULL &&
+			filesystem->members != NULL)
 			ret->st_nlink++;
 		break;
 	default:

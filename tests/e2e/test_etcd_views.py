@@ -46,6 +46,8 @@ def test_views_of_a_custom_resource(etcd, keys):
     settle(key.exists, "the key")
     assert os.listdir(keys.path / "custom") == ["a"]
     assert sorted(os.listdir(views)) == ["json", "raw", "yaml"]
+    # No directory is in it.
+    assert os.stat(views).st_nlink == 2
     shown = json.loads((views / "json").read_text())
     assert shown == {**THING, "metadata": {**THING["metadata"], "resourceVersion": str(revision)}}
     assert (views / "yaml").read_text().startswith("apiVersion: example.com/v1\nkind: Thing\nmetadata:\n")
