@@ -26,94 +26,6 @@ static void node_free(void *pointer)
 	g_free(node);
 }
 
-/* Strings */
-
-/* The four digits of a \u, or -1. */
-static int read_unit(const char *at, const char *end)
-{
-	int unit = 0;
-
-	if (end - at < 4)
-		return -1;
-	for (int i = 0; i < 4; i++) {
-		int digit = g_ascii_xdigit_value(at[i]);
-
-		if (digit < 0)
-			return -1;
-		unit = unit * 16 + digit;
-	}
-	return unit;
-}
-
-/* *at stands behind "\u"; FALSE for what is no character. */
-static gboolean append_unicode(GString *text, const char **at, const char *end)
-{
-	int unit = read_unit(*at, end);
-	int low;
-
-	if (unit < 0)
-		return FALSE;
-	*at += 4;
-	if (unit < 0xd800 || unit > 0xdfff) {
-		g_string_append_unichar(text, (gunichar)unit);
-		return TRUE;
-	}
-	low = end - *at >= 6 && (*at)[0] == '\\' && (*at)[1] == 'u' ? read_unit(*at + 2, end) : -1;
-	if (unit > 0xdbff || low < 0xdc00 || low > 0xdfff)
-		return FALSE;
-	*at += 6;
-	g_string_append_unichar(
-		text, 0x10000 + ((gunichar)(unit - 0xd800) << 10) + (gunichar)(low - 0xdc00));
-	return TRUE;
-}
-
-/* *at stands behind the backslash. */
-static gboolean append_escape(GString *text, const char **at, const char *end)
-{
-	static const char names[] = "\"\\/bfnrt";
-	static const char bytes[] = "\"\\/\b\f\n\r\t";
-	const char *name;
-
-	if (*at == end)
-		return FALSE;
-	if (**at == 'u') {
-		(*at)++;
-		return append_unicode(text, at, end);
-	}
-	name = **at != '\0' ? strchr(names, **at) : NULL;
-	if (name == NULL)
-		return FALSE;
-	(*at)++;
-	g_string_append_c(text, bytes[name - names]);
-	return TRUE;
-}
-
-/* What a JSON string says, NULs included; NULL when it is none. */
-static GBytes *read_string(struct json_text json)
-{
-	GString *text;
-	const char *at = json.text + 1;
-	const char *end = json.text + json.length - 1;
-
-	if (json.length < 2 || *json.text != '"' || *end != '"')
-		return NULL;
-	text = g_string_sized_new(json.length);
-	while (at < end) {
-		if (*at != '\\') {
-			g_string_append_c(text, *at++);
-			continue;
-		}
-		at++;
-		if (!append_escape(text, &at, end)) {
-			g_string_free(text, TRUE);
-			return NULL;
-		}
-	}
-	return g_string_free_to_bytes(text);
-}
-
-/* Nodes */
-
 static GBytes *last_component(GBytes *key)
 {
 	size_t length;
@@ -130,7 +42,7 @@ static int read_member(
 	int r = 0;
 
 	if (json_text_is(key, "key")) {
-		g_autoptr(GBytes) path = read_string(value);
+		g_autoptr(GBytes) path = json_text_bytes(value);
 
 		g_clear_pointer(&node->name, g_bytes_unref);
 		if (path != NULL)
@@ -138,7 +50,7 @@ static int read_member(
 		r = path != NULL ? 0 : -EPROTO;
 	} else if (json_text_is(key, "value")) {
 		g_clear_pointer(&node->value, g_bytes_unref);
-		node->value = read_string(value);
+		node->value = json_text_bytes(value);
 		r = node->value != NULL ? 0 : -EPROTO;
 	} else if (json_text_is(key, "dir")) {
 		r = etcd_json_bool(value, &node->directory);
@@ -223,7 +135,10 @@ static void finish(void *data, const struct etcd_result *result, struct json_tex
 	g_free(get);
 }
 
-/* What is neither a letter nor a digit nor one of "-._~/" is written in hexadecimal. */
+/*
+ * What is neither a letter nor a digit nor one of "-._~/" is written in hexadecimal, NUL, too,
+ * which g_uri_escape_bytes leaves as it is.
+ */
 static char *make_url(GBytes *path)
 {
 	size_t length;

@@ -1,6 +1,5 @@
 #include "client/json_text.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <string.h>
 
@@ -121,25 +120,103 @@ static gboolean is_string(struct json_text text)
 	return text.length >= 2 && text.text[0] == '"' && text.text[text.length - 1] == '"';
 }
 
-char *json_text_string(struct json_text text)
+/* The four digits of a \u, or -1. */
+static int read_unit(const char *at, const char *end)
 {
-	cJSON *decoded;
-	char *string;
+	int unit = 0;
 
-	if (!is_string(text))
-		return NULL;
-	if (memchr(text.text, '\\', text.length) == NULL) {
-		if (memchr(text.text, '\0', text.length) != NULL)
-			return NULL;
-		return g_strndup(text.text + 1, text.length - 2);
+	if (end - at < 4)
+		return -1;
+	for (int i = 0; i < 4; i++) {
+		int digit = g_ascii_xdigit_value(at[i]);
+
+		if (digit < 0)
+			return -1;
+		unit = unit * 16 + digit;
 	}
-	/* cJSON would end the string there. */
-	if (g_strstr_len(text.text, (gssize)text.length, "\\u0000") != NULL)
+	return unit;
+}
+
+/* *at stands behind "\u"; FALSE for what is no character. */
+static gboolean append_unicode(GString *text, const char **at, const char *end)
+{
+	int unit = read_unit(*at, end);
+	int low;
+
+	if (unit < 0)
+		return FALSE;
+	*at += 4;
+	if (unit < 0xd800 || unit > 0xdfff) {
+		g_string_append_unichar(text, (gunichar)unit);
+		return TRUE;
+	}
+	low = end - *at >= 6 && (*at)[0] == '\\' && (*at)[1] == 'u' ? read_unit(*at + 2, end) : -1;
+	if (unit > 0xdbff || low < 0xdc00 || low > 0xdfff)
+		return FALSE;
+	*at += 6;
+	g_string_append_unichar(
+		text, 0x10000 + ((gunichar)(unit - 0xd800) << 10) + (gunichar)(low - 0xdc00));
+	return TRUE;
+}
+
+/* *at stands behind the backslash. */
+static gboolean append_escape(GString *text, const char **at, const char *end)
+{
+	static const char names[] = "\"\\/bfnrt";
+	static const char bytes[] = "\"\\/\b\f\n\r\t";
+	const char *name;
+
+	if (*at == end)
+		return FALSE;
+	if (**at == 'u') {
+		(*at)++;
+		return append_unicode(text, at, end);
+	}
+	name = **at != '\0' ? strchr(names, **at) : NULL;
+	if (name == NULL)
+		return FALSE;
+	(*at)++;
+	g_string_append_c(text, bytes[name - names]);
+	return TRUE;
+}
+
+GBytes *json_text_bytes(struct json_text json)
+{
+	GString *text;
+	const char *at;
+	const char *end;
+
+	if (!is_string(json))
 		return NULL;
-	decoded = cJSON_ParseWithLength(text.text, text.length);
-	string = g_strdup(cJSON_GetStringValue(decoded));
-	cJSON_Delete(decoded);
-	return string;
+	at = json.text + 1;
+	end = json.text + json.length - 1;
+	text = g_string_sized_new(json.length);
+	while (at < end) {
+		const char *escape = memchr(at, '\\', (size_t)(end - at));
+		const char *next = escape != NULL ? escape : end;
+
+		g_string_append_len(text, at, next - at);
+		at = escape != NULL ? escape + 1 : end;
+		if (escape != NULL && !append_escape(text, &at, end)) {
+			g_string_free(text, TRUE);
+			return NULL;
+		}
+	}
+	return g_string_free_to_bytes(text);
+}
+
+char *json_text_string(struct json_text json)
+{
+	g_autoptr(GBytes) bytes = json_text_bytes(json);
+	size_t length;
+	const char *text;
+
+	if (bytes == NULL)
+		return NULL;
+	text = g_bytes_get_data(bytes, &length);
+	if (length == 0)
+		return g_strdup("");
+	return memchr(text, '\0', length) == NULL ? g_strndup(text, length) : NULL;
 }
 
 gboolean json_text_is(struct json_text text, const char *wanted)

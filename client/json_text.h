@@ -46,7 +46,9 @@ int json_elements_next(struct json_elements *elements, struct json_text *ret_val
 /* Whether text is the JSON string that stands for wanted. */
 gboolean json_text_is(struct json_text text, const char *wanted);
 
-/* What a JSON string says, newly allocated; NULL when text is not a string or holds a NUL. */
+/* The bytes that a JSON string says, NULs included; NULL when text is not a string. */
+GBytes *json_text_bytes(struct json_text text);
+/* The same, newly allocated; NULL, too, when it holds a NUL. */
 char *json_text_string(struct json_text text);
 
 /* A NULL-terminated path of keys. */

@@ -335,6 +335,13 @@ START_TEST (text_members) {
 	ck_assert(value.length == 1 && value.text[0] == '2');
 	ck_assert_ptr_null(json_text_string(text_of("\"a\\u0000b\"")));
 	ck_assert_ptr_null(json_text_string((struct json_text){"\"a\0b\"", 5}));
+	string = json_text_string(text_of("\"\""));
+	ck_assert_str_eq(string, "");
+	g_free(string);
+	/* No NUL, but a backslash and what follows it. */
+	string = json_text_string(text_of("\"a\\\\u0000\""));
+	ck_assert_str_eq(string, "a\\u0000");
+	g_free(string);
 }
 END_TEST
 
