@@ -29,18 +29,20 @@ gboolean key_scope_find(const struct key_scope *scope, GBytes *key, struct key_p
 	return TRUE;
 }
 
-static GBytes *join(GBytes *prefix, const char *name, size_t length, char last)
+GBytes *key_join(GBytes *prefix, const char *name, size_t length, int last)
 {
 	size_t prefix_length;
 	const char *bytes = g_bytes_get_data(prefix, &prefix_length);
 	char *joined = g_malloc(prefix_length + length + 1);
+	size_t end = prefix_length + length;
 
 	if (prefix_length > 0)
 		memcpy(joined, bytes, prefix_length);
 	if (length > 0)
 		memcpy(joined + prefix_length, name, length);
-	joined[prefix_length + length] = last;
-	return g_bytes_new_take(joined, prefix_length + length + 1);
+	if (last != KEY_JOIN_NONE)
+		joined[end++] = (char)last;
+	return g_bytes_new_take(joined, end);
 }
 
 /* The first of all bytes that do not begin with prefix and come after it; empty: there is none. */
@@ -73,8 +75,8 @@ void key_scope_ranges(const struct key_scope *scope, struct key_ranges *ret)
 	*ret = (struct key_ranges){.at = {{begin, end}}, .count = 1};
 	if (!scope->slashless)
 		return;
-	ret->at[0].range_end = join(scope->prefix, NULL, 0, '/');
-	ret->at[1] = (struct etcd_keys){join(scope->prefix, NULL, 0, AFTER_SLASH), end};
+	ret->at[0].range_end = key_join(scope->prefix, NULL, 0, '/');
+	ret->at[1] = (struct etcd_keys){key_join(scope->prefix, NULL, 0, AFTER_SLASH), end};
 	ret->count = 2;
 }
 
@@ -94,32 +96,19 @@ void key_ranges_finish(struct key_ranges *ranges)
 struct etcd_keys key_scope_below(const struct key_scope *scope, const char *name, size_t length)
 {
 	return (struct etcd_keys){
-		.key = join(scope->prefix, name, length, '/'),
-		.range_end = join(scope->prefix, name, length, AFTER_SLASH),
+		.key = key_join(scope->prefix, name, length, '/'),
+		.range_end = key_join(scope->prefix, name, length, AFTER_SLASH),
 	};
-}
-
-GBytes *key_scope_join(const struct key_scope *scope, const char *name, size_t length)
-{
-	size_t prefix_length;
-	const char *prefix = g_bytes_get_data(scope->prefix, &prefix_length);
-	GByteArray *key = g_byte_array_sized_new((guint)(prefix_length + length));
-
-	if (prefix_length > 0)
-		g_byte_array_append(key, (const guint8 *)prefix, (guint)prefix_length);
-	if (length > 0)
-		g_byte_array_append(key, (const guint8 *)name, (guint)length);
-	return g_byte_array_free_to_bytes(key);
 }
 
 GBytes *key_scope_after(GBytes *key)
 {
-	return join(key, NULL, 0, '\0');
+	return key_join(key, NULL, 0, '\0');
 }
 
 GBytes *key_scope_after_directory(const struct key_scope *scope, const char *name, size_t length)
 {
-	return join(scope->prefix, name, length, AFTER_SLASH);
+	return key_join(scope->prefix, name, length, AFTER_SLASH);
 }
 
 void key_scope_copy(struct key_scope *to, const struct key_scope *from)

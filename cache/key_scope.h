@@ -42,8 +42,9 @@ void key_ranges_finish(struct key_ranges *ranges);
 struct etcd_keys key_scope_below(const struct key_scope *scope, const char *name, size_t length);
 void key_range_finish(struct etcd_keys *keys);
 
-/* The key of that name. */
-GBytes *key_scope_join(const struct key_scope *scope, const char *name, size_t length);
+/* The bytes of prefix and of name, and the byte last behind them. */
+#define KEY_JOIN_NONE (-1)
+GBytes *key_join(GBytes *prefix, const char *name, size_t length, int last);
 
 /* The first key that can come after key itself, and after all that is below name. */
 GBytes *key_scope_after(GBytes *key);

@@ -51,24 +51,11 @@ static void find_scope(GBytes *prefix, const char *bytes, size_t end, struct key
 	};
 }
 
-static GBytes *append(GBytes *prefix, const char *name, size_t length)
-{
-	GByteArray *bytes = g_byte_array_new();
-	size_t prefix_length;
-	const void *data = g_bytes_get_data(prefix, &prefix_length);
-
-	if (prefix_length > 0)
-		g_byte_array_append(bytes, data, (guint)prefix_length);
-	if (length > 0)
-		g_byte_array_append(bytes, (const guint8 *)name, (guint)length);
-	g_byte_array_append(bytes, (const guint8 *)"/", 1);
-	return g_byte_array_free_to_bytes(bytes);
-}
-
 void key_path_root(GBytes *prefix, struct key_scope *ret)
 {
 	*ret = (struct key_scope){
-		.prefix = ends_in_slash(prefix) ? g_bytes_ref(prefix) : append(prefix, NULL, 0),
+		.prefix = ends_in_slash(prefix) ? g_bytes_ref(prefix)
+						: key_join(prefix, NULL, 0, '/'),
 	};
 }
 
@@ -84,7 +71,7 @@ void key_path_child(
 	const struct key_scope *scope, const char *name, size_t length, struct key_scope *ret)
 {
 	*ret = (struct key_scope){
-		.prefix = append(scope->prefix, name, length),
+		.prefix = key_join(scope->prefix, name, length, '/'),
 		.revision = scope->revision,
 	};
 }

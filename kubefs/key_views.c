@@ -23,7 +23,7 @@ void key_views_entry(
 	ret->entry_timeout = LAYOUT_SOON;
 	ret->key = (struct node_key){
 		.kind = NODE_KEY_VIEWS,
-		.prefix = key_scope_join(scope, name, length),
+		.prefix = key_join(scope->prefix, name, length, KEY_JOIN_NONE),
 		.revision = scope->revision,
 	};
 }
