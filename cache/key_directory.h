@@ -18,8 +18,7 @@
  *   like one of directories alone for KEY_DIRECTORY_NOISE_MS; keys that have not changed are not
  *   transferred again by a reload (cache/key_loader.h).
  *
- * - At a revision of the past: loaded once; it stays as it is, and so may what the kernel was
- * given.
+ * - At a revision of the past: loaded once; it stays as it is, as may what the kernel was given.
  *
  * A watch takes a connection of its own where there is no TLS (protocol.md 28), so there are only
  * so many at a time (cache/keyspace.h); a directory that gets none is loaded again when it is old,

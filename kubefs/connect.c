@@ -175,8 +175,7 @@ static struct etcd_client *create_etcd_client(struct filesystem *filesystem,
 	return etcd_client_create(http, options->etcd.user, options->etcd.password);
 }
 
-/* What is asked beside the keys has connections of its own: where members are away it takes long.
- */
+/* What is asked beside the keys has connections of its own: a member that is away takes long. */
 static int start_etcd(struct filesystem *filesystem, const struct options *options,
 	struct connection *connection, struct strand_pool *pool, GError **error)
 {

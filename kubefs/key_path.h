@@ -18,9 +18,9 @@
  *
  * A component is written as it is, but for: '%' %25, NUL %00, the whole component "." %2E, ".."
  * %2E%2E, ".kubefs" %2Ekubefs, ".revisions" %2Erevisions, and an empty one, which comes from a
- *leading, trailing or double slash: "%-". What is then longer than NAME_MAX is cut into directories
- *whose names end in a lone
- * "%", as in kubefs/escape.h. Bytes that are no UTF-8 stay as they are.
+ * leading, trailing or double slash: "%-". What is then longer than NAME_MAX is cut into
+ * directories whose names end in a lone "%", as in kubefs/escape.h. Bytes that are no UTF-8 stay as
+ * they are.
  *
  * The escaped path ends in "%=" and always resolves: registry/pods/default/web%= is the value of
  * the key, whatever else is there. What is listed is the plain name, without "%=", unless the key

@@ -28,6 +28,7 @@ enum node_kind {
 	NODE_VIEW, /* a file in NAME@/ */
 	NODE_LOCAL, /* a draft or a scratch file */
 	NODE_REJECTED, /* NAME.yaml.rejected */
+	/* From here on all are of etcd (node_is_of_etcd). */
 	NODE_KEYS, /* a directory of keys of etcd (kubefs/key_path.h) */
 	NODE_KEY, /* a key of etcd */
 	NODE_KEY_VIEWS, /* KEY@/ */

@@ -81,7 +81,7 @@ int v2_layout_resolve(struct filesystem *filesystem, const struct node *director
 }
 
 int v2_layout_list(struct filesystem *filesystem, const struct node *directory, uint64_t after,
-	collection_wait wait, void *data, v2_layout_add add, void *add_data, GError **error)
+	collection_wait wait, void *data, key_listing_add add, void *add_data, GError **error)
 {
 	struct v2_answer *answer V2_ANSWER_CLEANUP = NULL;
 	gboolean more = TRUE;

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "kubefs/layout.h"
+#include "kubefs/key_listing.h"
 
 #define V2_LAYOUT_NAME "etcd2"
 
@@ -18,9 +18,6 @@ int v2_layout_top(struct filesystem *filesystem, collection_wait wait, void *dat
 int v2_layout_resolve(struct filesystem *filesystem, const struct node *directory, const char *name,
 	collection_wait wait, void *data, struct layout_entry *ret, GError **error);
 
-/* Hands out name, entry (taken over) and offset; FALSE ends it. */
-typedef gboolean (*v2_layout_add)(
-	void *data, const char *name, struct layout_entry *entry, uint64_t offset);
-/* Those behind the offset after. */
+/* The names that the directory lists, as key_listing_run. */
 int v2_layout_list(struct filesystem *filesystem, const struct node *directory, uint64_t after,
-	collection_wait wait, void *data, v2_layout_add add, void *add_data, GError **error);
+	collection_wait wait, void *data, key_listing_add add, void *add_data, GError **error);

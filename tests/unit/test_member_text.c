@@ -1,7 +1,5 @@
-#include <check.h>
-#include <stdlib.h>
-
 #include "kubefs/member_text.h"
+#include "tests/unit/cache_fixture.h"
 
 static struct etcd_cluster cluster;
 
@@ -107,20 +105,15 @@ START_TEST (numbers_are_exact) {
 }
 END_TEST
 
+static void add(TCase *tcase)
+{
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, a_table_has_columns);
+	tcase_add_test(tcase, what_strangers_say_is_escaped);
+	tcase_add_test(tcase, numbers_are_exact);
+}
+
 int main(void)
 {
-	Suite *suite = suite_create("member_text");
-	TCase *tests = tcase_create("member_text");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_test(tests, a_table_has_columns);
-	tcase_add_test(tests, what_strangers_say_is_escaped);
-	tcase_add_test(tests, numbers_are_exact);
-	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return fixture_run("member_text", add);
 }
