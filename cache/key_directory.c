@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "cache/delay.h"
 #include "client/error.h"
 #include "client/lock.h"
 
@@ -29,6 +30,7 @@ struct key_directory {
 	struct key_reflector *reflector;
 	/* The strand's. */
 	struct check check;
+	struct delay patience; /* with a load anew */
 	uint64_t noise; /* bytes from below since the watch began */
 	uint64_t watched; /* loop_now() then */
 	uint64_t quiet; /* loop_now() until which it is not watched */
@@ -39,6 +41,7 @@ struct key_directory {
 	struct key_children *children;
 	enum state state;
 	gboolean refreshing; /* a load is under way that somebody waits for */
+	gboolean overdue; /* for so long that nobody does any more */
 	gboolean must_poll;
 	gboolean stopped;
 	uint64_t loaded; /* loop_now() of the last load that ended, however */
@@ -181,6 +184,13 @@ static void tell_unwatched(struct key_directory *directory)
 	directory->options.handlers->unwatched(directory->options.data, directory);
 }
 
+/* The load has ended. On the strand. */
+static void end_patience(struct key_directory *directory)
+{
+	if (delay_cancel(&directory->patience, directory->options.loop))
+		key_directory_unref(directory);
+}
+
 static gboolean on_loaded(void *data, int64_t revision)
 {
 	struct key_directory *directory = data;
@@ -197,6 +207,7 @@ static gboolean on_loaded(void *data, int64_t revision)
 		      key_children_directories(directory->children) == 0;
 	pthread_mutex_unlock(&directory->lock);
 	watches = decide_watch(directory, is_worth_it);
+	end_patience(directory);
 	pthread_mutex_lock(&directory->lock);
 	tells = directory->state == STATE_READY;
 	was_watched = tells && !directory->must_poll;
@@ -204,7 +215,7 @@ static gboolean on_loaded(void *data, int64_t revision)
 		note_names(directory, &g_array_index(gone, struct key_change, i));
 	directory->must_poll = !watches && directory->scope.revision == 0;
 	directory->state = STATE_READY;
-	directory->refreshing = FALSE;
+	directory->refreshing = directory->overdue = FALSE;
 	directory->loaded = loop_now();
 	directory->revision = revision;
 	waiters_unlock_and_wake(&directory->waiters, &directory->lock);
@@ -229,13 +240,14 @@ static void on_failed(void *data, const struct etcd_result *result)
 	struct key_directory *directory = data;
 	g_autoptr(GArray) gone = NULL;
 
+	end_patience(directory);
 	pthread_mutex_lock(&directory->lock);
 	/* What was complete once goes on being shown: the last known state. */
 	if (directory->state == STATE_LOADING)
 		directory->state = STATE_FAILED;
 	else if (result->errnum == EACCES)
 		gone = deny(directory);
-	directory->refreshing = FALSE;
+	directory->refreshing = directory->overdue = FALSE;
 	directory->loaded = loop_now();
 	directory->errnum = result->errnum;
 	g_free(directory->message);
@@ -470,11 +482,27 @@ struct key_directory *key_directory_unref(struct key_directory *directory)
 	return NULL;
 }
 
+static void on_overdue(void *data)
+{
+	struct key_directory *directory = data;
+
+	if (delay_is_due(&directory->patience)) {
+		pthread_mutex_lock(&directory->lock);
+		directory->overdue = directory->refreshing;
+		waiters_unlock_and_wake(&directory->waiters, &directory->lock);
+	}
+	key_directory_unref(directory);
+}
+
 static void run_refresh(void *data)
 {
 	struct key_directory *directory = data;
 
 	key_reflector_refresh(directory->reflector);
+	if (!delay_is_set(&directory->patience) && !directory->ended)
+		delay_start(&directory->patience, directory->options.loop,
+			KEY_DIRECTORY_PATIENCE_MS, directory->strand, on_overdue,
+			key_directory_ref(directory));
 	key_directory_unref(directory);
 }
 
@@ -500,6 +528,7 @@ static void run_stop(void *data)
 	struct key_directory *directory = data;
 
 	directory->ended = TRUE;
+	end_patience(directory);
 	key_reflector_stop(directory->reflector);
 	if (directory->check.call != NULL)
 		etcd_cancel(directory->check.call);
@@ -576,7 +605,7 @@ int key_directory_look(
 	}
 	if (directory->state == STATE_FAILED)
 		return error_set(error, directory->errnum, "%s", directory->message);
-	if (directory->state == STATE_READY && !directory->refreshing)
+	if (directory->state == STATE_READY && (!directory->refreshing || directory->overdue))
 		return 0;
 	if (wait == NULL)
 		return -EINPROGRESS;

@@ -34,6 +34,8 @@
 struct key_directory;
 
 #define KEY_DIRECTORY_STALE_MS COLLECTION_STALE_MS
+/* Who looks waits for a load anew for no longer than this: then the last state is shown. */
+#define KEY_DIRECTORY_PATIENCE_MS 3000
 /* A failed first load is not tried again sooner than this, however often somebody looks. */
 #define KEY_DIRECTORY_RETRY_MS COLLECTION_RETRY_MS
 #define KEY_DIRECTORY_RETRY_DENIED_MS COLLECTION_RETRY_DENIED_MS

@@ -25,7 +25,7 @@ struct key_reflector {
 	struct key_watch *watches[KEY_SCOPE_RANGES]; /* NULL: none */
 	struct delay delay;
 	struct backoff backoff;
-	int64_t revision; /* of the last load */
+	int64_t revision; /* of the last load, or what watches have told up to since */
 	gboolean wanted; /* a watch was, when it was loaded last */
 	gboolean went_back;
 	gboolean stopped;
@@ -113,14 +113,16 @@ static void on_watch_event(void *data, enum etcd_event event, const struct etcd_
 	reflector->handlers->event(reflector->data, event, kv);
 }
 
-static void on_watch_lost(void *data, const struct etcd_result *result, gboolean went_back)
+static void on_watch_lost(
+	void *data, const struct etcd_result *result, gboolean behind, int64_t seen)
 {
 	struct key_reflector *reflector = data;
 
 	stop_watches(reflector);
-	reflector->went_back |= went_back;
+	/* The load, which the quorum answers, finds out whether the store went back. */
+	reflector->revision = MAX(reflector->revision, seen);
 	/* What is compacted is loaded at once; a watch that is refused may be so again. */
-	if (went_back || result->compact_revision != 0)
+	if (behind || result->compact_revision != 0)
 		load_enqueue(reflector);
 	else
 		load_later(reflector);

@@ -11,7 +11,7 @@
 struct key_watch {
 	struct key_watch_options options;
 	struct etcd_keys keys;
-	int64_t next; /* everything before that revision was told */
+	int64_t next; /* everything before that revision was told, and nothing behind it */
 	const struct key_watch_handlers *handlers;
 	void *data;
 	struct etcd_call *call;
@@ -20,7 +20,7 @@ struct key_watch {
 	struct backoff backoff;
 	uint64_t began; /* loop_now() */
 	gboolean had_events;
-	gboolean went_back;
+	gboolean behind; /* the server's store is */
 	gboolean is_over; /* lost was called */
 	gboolean stopped;
 };
@@ -64,7 +64,10 @@ static void begin_later(struct key_watch *watch)
 		on_timer, watch);
 }
 
-/* revision is the store's: one behind what was seen is that of a backup that was restored. */
+/*
+ * revision is the server's: one behind what was seen is that of a member that lags, or of a backup
+ * that was restored. Only the quorum can tell.
+ */
 static void on_created(void *data, int64_t revision)
 {
 	struct key_watch *watch = data;
@@ -74,7 +77,7 @@ static void on_created(void *data, int64_t revision)
 	watch->handlers->contact(watch->data, NULL);
 	if (revision <= 0 || revision >= watch->next - 1)
 		return;
-	watch->went_back = TRUE;
+	watch->behind = TRUE;
 	etcd_cancel(watch->call);
 }
 
@@ -82,9 +85,12 @@ static void on_event(void *data, enum etcd_event event, const struct etcd_kv *kv
 {
 	struct key_watch *watch = data;
 
-	if (watch->stopped || watch->went_back)
+	if (watch->stopped || watch->behind)
 		return;
 	watch->had_events = TRUE;
+	/* Events come in the order of revisions: resumed from here none of an earlier one repeats.
+	 */
+	watch->next = MAX(watch->next, kv->mod_revision);
 	watch->handlers->event(watch->data, event, kv);
 }
 
@@ -92,21 +98,21 @@ static void on_progress(void *data, int64_t revision)
 {
 	struct key_watch *watch = data;
 
-	if (!watch->went_back)
+	if (!watch->behind)
 		watch->next = MAX(watch->next, revision + 1);
 }
 
 static void lose(struct key_watch *watch, const struct etcd_result *result)
 {
 	watch->is_over = TRUE;
-	watch->handlers->lost(watch->data, result, watch->went_back);
+	watch->handlers->lost(watch->data, result, watch->behind, watch->next - 1);
 }
 
 static void ended(struct key_watch *watch, const struct etcd_result *result)
 {
 	gboolean too_short = !watch->had_events && loop_now() - watch->began < TOO_SHORT_MS;
 
-	if (watch->went_back || result->compact_revision != 0 || result->errnum == EACCES) {
+	if (watch->behind || result->compact_revision != 0 || result->errnum == EACCES) {
 		lose(watch, result);
 		return;
 	}

@@ -14,10 +14,11 @@ struct key_watch_handlers {
 	/* Events can come twice, after a connection was lost amid those of one revision. */
 	void (*event)(void *data, enum etcd_event event, const struct etcd_kv *kv);
 	/*
-	 * What was missed cannot be told: it was compacted, may not be read any more, or
-	 * (went_back) the store is that of an older time. The watch is over; stop it.
+	 * What was missed cannot be told: it was compacted, may not be read any more, or (behind)
+	 * the server's store is of a time before seen, the revision up to which all was told. The
+	 * watch is over; stop it.
 	 */
-	void (*lost)(void *data, const struct etcd_result *result, gboolean went_back);
+	void (*lost)(void *data, const struct etcd_result *result, gboolean behind, int64_t seen);
 	/* The server answered (result NULL), or a call ended with this. */
 	void (*contact)(void *data, const struct etcd_result *result);
 	/* After key_watch_stop, once and last. */

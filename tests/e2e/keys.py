@@ -21,12 +21,13 @@ def encode(data):
 class Gateway:
     """The JSON gateway of an etcd without TLS and users."""
 
-    def __init__(self, endpoint):
+    def __init__(self, endpoint, timeout=30):
         self.endpoint = endpoint
+        self.timeout = timeout
 
     def __call__(self, path, **body):
         request = urllib.request.Request(f"{self.endpoint}/v3/{path}", json.dumps(body).encode(), method="POST")
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with urllib.request.urlopen(request, timeout=self.timeout) as response:
             return json.load(response)
 
     def put(self, key, value, **more):

@@ -25,11 +25,12 @@ SECONDS = 60
 class Probe:
     """An etcd_probe that takes one command after another; tell() without waiting, lines() until the end."""
 
-    def __init__(self, etcd, url=None, **environment):
+    def __init__(self, etcd, url=None, seconds=SECONDS, **environment):
         base = {key: value for key, value in os.environ.items() if not key.startswith("ETCDCTL_")}
         self.process = subprocess.Popen([PROBE, url or etcd.url], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True, env={**base, **etcd.environment(), **environment})
-        self.timer = threading.Timer(SECONDS, self.process.kill)
+        self.seconds = seconds
+        self.timer = threading.Timer(seconds, self.process.kill)
         self.timer.daemon = True
         self.timer.start()
 
@@ -63,7 +64,7 @@ class Probe:
         self.timer.cancel()
         self.process.stdin.close()
         if self.process.wait() < 0:
-            pytest.fail(f"the probe was killed by signal {-self.process.returncode}, or took longer than {SECONDS} s")
+            pytest.fail(f"the probe was killed by signal {-self.process.returncode}, or took longer than {self.seconds} s")
         self.process.stdout.close()
 
     def __enter__(self):

@@ -30,6 +30,7 @@ struct fake_etcd {
 	GTree *now; /* GBytes -> struct record *, borrowed from history */
 	int64_t revision;
 	int64_t compacted;
+	int64_t lag; /* of the member that accepts the next watch */
 	GHashTable *calls; /* those that have not ended */
 	gboolean away;
 	gboolean held;
@@ -419,6 +420,10 @@ static void run_watch(struct etcd_call *call)
 	}
 	was_created = call->created;
 	goes_on = take_events(call, events, &result);
+	if (goes_on && !was_created) {
+		result.revision -= fake->lag;
+		fake->lag = 0;
+	}
 	call->created = TRUE;
 	if (!goes_on)
 		end(call);
@@ -610,6 +615,13 @@ void fake_etcd_end_watches(struct fake_etcd *fake, int errnum)
 	while (g_hash_table_iter_next(&iter, &call, NULL))
 		((struct etcd_call *)call)->errnum = errnum != 0 ? errnum : -1;
 	post_watches(fake);
+}
+
+void fake_etcd_lag(struct fake_etcd *fake, int64_t revisions)
+{
+	LOCK_GUARD(&fake->lock);
+
+	fake->lag = revisions;
 }
 
 void fake_etcd_refuse(struct fake_etcd *fake, int errnum)

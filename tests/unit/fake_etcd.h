@@ -26,6 +26,8 @@ void fake_etcd_compact(struct fake_etcd *fake, int64_t revision);
 void fake_etcd_set_away(struct fake_etcd *fake, gboolean away);
 /* Ends the watches, as servers do. errnum 0: in peace. */
 void fake_etcd_end_watches(struct fake_etcd *fake, int errnum);
+/* The next watch is accepted by a member that is so many revisions behind. */
+void fake_etcd_lag(struct fake_etcd *fake, int64_t revisions);
 /* Ranges are refused like this; 0: no more. */
 void fake_etcd_refuse(struct fake_etcd *fake, int errnum);
 /* Ranges wait until they are let go. */

@@ -351,6 +351,8 @@ START_TEST (distrusts_what_it_knows_of_another_history) {
 	fake_etcd_erase(fixture.fake);
 	fake_etcd_put(fixture.fake, "/leaf/a", "second");
 	fake_etcd_end_watches(fixture.fake, EIO);
+	/* Once more when the revision says that it is another history. */
+	lines_expect(fixture.lines, "a k>k");
 	lines_expect(fixture.lines, "a k>k");
 	lines_expect(fixture.lines, "x k>");
 	lines_expect(fixture.lines, "loaded");
@@ -358,6 +360,84 @@ START_TEST (distrusts_what_it_knows_of_another_history) {
 	wait_watching(&fixture, 1);
 	fake_etcd_put(fixture.fake, "/leaf/b", "");
 	lines_expect(fixture.lines, "b >k");
+	key_directory_unref(directory);
+	finish(&fixture);
+}
+END_TEST
+
+START_TEST (shows_the_last_state_while_a_load_takes_long) {
+	struct fixture fixture;
+	struct key_directory *directory;
+
+	setup(&fixture);
+	fake_etcd_put(fixture.fake, "/top/one/a", "1");
+	directory = look(&fixture, "/top/");
+	key_directory_unref(directory);
+	fake_clock_pass(KEY_DIRECTORY_STALE_MS);
+	fake_etcd_put(fixture.fake, "/top/two/a", "1");
+	fake_etcd_hold(fixture.fake, TRUE);
+	directory = look(&fixture, "/top/");
+	expect(directory, "one/ ");
+	fake_etcd_hold(fixture.fake, FALSE);
+	lines_expect(fixture.lines, "loaded");
+	lines_skip_to(fixture.lines, "loaded");
+	expect(directory, "one/ two/ ");
+	key_directory_unref(directory);
+	finish(&fixture);
+}
+END_TEST
+
+START_TEST (keeps_what_it_knows_when_a_member_lags) {
+	struct fixture fixture;
+	struct key_directory *directory;
+
+	setup(&fixture);
+	fake_etcd_put(fixture.fake, "/leaf/a", "1");
+	directory = look(&fixture, "/leaf/");
+	wait_watching(&fixture, 1);
+	lines_expect(fixture.lines, "loaded");
+	for (int i = 0; i < 10; i++)
+		fake_etcd_put(fixture.fake, "/leaf/b", "");
+	lines_expect(fixture.lines, "b >k");
+	for (int i = 1; i < 10; i++)
+		lines_expect(fixture.lines, "b k>k");
+	fake_etcd_lag(fixture.fake, 5);
+	fake_etcd_end_watches(fixture.fake, EIO);
+	/* A load has the last word, and finds nothing new. */
+	lines_expect(fixture.lines, "loaded");
+	wait_watching(&fixture, 1);
+	fake_etcd_put(fixture.fake, "/leaf/c", "");
+	lines_expect(fixture.lines, "c >k");
+	expect(directory, "a=1 b= c= ");
+	key_directory_unref(directory);
+	finish(&fixture);
+}
+END_TEST
+
+/* Between what was loaded and what was seen since. */
+START_TEST (distrusts_a_state_from_after_the_load) {
+	struct fixture fixture;
+	struct key_directory *directory;
+
+	setup(&fixture);
+	fake_etcd_put(fixture.fake, "/leaf/a", "1");
+	directory = look(&fixture, "/leaf/");
+	wait_watching(&fixture, 1);
+	lines_expect(fixture.lines, "loaded");
+	for (int i = 0; i < 10; i++)
+		fake_etcd_put(fixture.fake, "/leaf/b", "");
+	lines_expect(fixture.lines, "b >k");
+	for (int i = 1; i < 10; i++)
+		lines_expect(fixture.lines, "b k>k");
+	fake_etcd_erase(fixture.fake);
+	fake_etcd_put(fixture.fake, "/leaf/a", "2");
+	for (int i = 0; i < 4; i++)
+		fake_etcd_put(fixture.fake, "/else", "");
+	fake_etcd_end_watches(fixture.fake, EIO);
+	lines_expect(fixture.lines, "a k>k");
+	lines_expect(fixture.lines, "b k>");
+	lines_expect(fixture.lines, "loaded");
+	expect(directory, "a=2 ");
 	key_directory_unref(directory);
 	finish(&fixture);
 }
@@ -562,6 +642,9 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, resumes_a_watch);
 	tcase_add_test(tcase, loads_anew_what_was_compacted);
 	tcase_add_test(tcase, distrusts_what_it_knows_of_another_history);
+	tcase_add_test(tcase, shows_the_last_state_while_a_load_takes_long);
+	tcase_add_test(tcase, keeps_what_it_knows_when_a_member_lags);
+	tcase_add_test(tcase, distrusts_a_state_from_after_the_load);
 	tcase_add_test(tcase, shows_the_last_state_while_etcd_is_away);
 	tcase_add_test(tcase, shows_no_more_what_may_not_be_read);
 	tcase_add_test(tcase, does_not_watch_what_is_noisy_below);
