@@ -62,18 +62,21 @@ class Cluster:
                    removed at the end
     logs           a folder for the servers' logs, kept; else they go with the rest
     context        the name of the context in the kubeconfig files
+    apiservers     how many API servers there are on the one etcd, numbered from
+                   0; everything here speaks to the first
 
-    Attributes once started: server (URL), ca_file, admin_token, kubeconfig
-    (client certificate), kubeconfig_token, directory, logs, bin, api.
+    Attributes once started: server (URL) and servers, ca_file, admin_token,
+    kubeconfig (client certificate), kubeconfig_token, directory, logs, bin, api.
     """
 
     def __init__(self, nodes=2, controllers=True, *, audit=False, users=None, directory=None, logs=None,
-                 context="test", extra_apiserver_args=(), extra_etcd_args=("--unsafe-no-fsync",), start_timeout=90):
+                 context="test", apiservers=1, extra_apiserver_args=(), extra_etcd_args=("--unsafe-no-fsync",), start_timeout=90):
         self.nodes = nodes
         self.controllers = controllers
         self.audit = audit
         self.users = dict(users or {})
         self.context = context
+        self.apiservers = apiservers
         self.extra_apiserver_args = list(extra_apiserver_args)
         self.extra_etcd_args = list(extra_etcd_args)
         self.start_timeout = start_timeout
@@ -123,11 +126,12 @@ class Cluster:
         prepare.callback(self.supervisor.close)
 
     def _take_ports(self, prepare):
-        taken = [ports.take() for _ in range(3)]
+        taken = [ports.take() for _ in range(2 + self.apiservers)]
         for port in taken:
             prepare.callback(port.release)
-        self.etcd_port, self.etcd_peer_port, self.port = (port.number for port in taken)
-        self.server = f"https://127.0.0.1:{self.port}"
+        self.etcd_port, self.etcd_peer_port, *self.ports = (port.number for port in taken)
+        self.servers = [f"https://127.0.0.1:{port}" for port in self.ports]
+        self.port, self.server = self.ports[0], self.servers[0]
 
     def _write_files(self):
         self.pki = self.directory / "pki"
@@ -194,7 +198,8 @@ class Cluster:
     def _start_servers(self):
         deadline = time.monotonic() + self.start_timeout
         self.start_etcd(deadline=deadline)
-        self.start_apiserver(deadline=deadline)
+        for number in range(self.apiservers):
+            self.start_apiserver(number, deadline=deadline)
         if self.controllers:
             self._launch("kube-controller-manager", [
                 f"--kubeconfig={self.components['kube-controller-manager']}",
@@ -224,10 +229,10 @@ class Cluster:
         self._launch("kwok", [f"--kubeconfig={self.components['kwok']}", f"--config={stages}", "--manage-all-nodes",
                               "--cidr=10.1.0.0/16", "--node-lease-duration-seconds=40"])
 
-    def _launch(self, name, arguments):
+    def _launch(self, name, arguments, program=None):
         # The servers' HOME is the run's: nothing of the caller's is read.
         environment = {"HOME": str(self.directory), "KUBECONFIG": ""}
-        return self.supervisor.start(name, [self.bin / name, *arguments], self.log(name), environment)
+        return self.supervisor.start(name, [self.bin / (program or name), *arguments], self.log(name), environment)
 
     def start_etcd(self, deadline=None):
         client, peer = (f"http://127.0.0.1:{port}" for port in (self.etcd_port, self.etcd_peer_port))
@@ -240,10 +245,16 @@ class Cluster:
         ])
         self._wait_ready("etcd", lambda: http_ok(self.etcd_port, "/readyz"), deadline)
 
-    def start_apiserver(self, deadline=None):
+    @staticmethod
+    def _apiserver(number):
+        """Its name among the servers."""
+        return f"kube-apiserver-{number}" if number else "kube-apiserver"
+
+    def start_apiserver(self, number=0, deadline=None):
+        audit = self.directory / (f"audit-{number}.log" if number else "audit.log")
         arguments = [
             f"--etcd-servers=http://127.0.0.1:{self.etcd_port}",
-            "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", f"--secure-port={self.port}",
+            "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", f"--secure-port={self.ports[number]}",
             "--endpoint-reconciler-type=none",
             f"--tls-cert-file={self.pki / 'apiserver.crt'}", f"--tls-private-key-file={self.pki / 'apiserver.key'}",
             f"--client-ca-file={self.ca_file}",
@@ -264,10 +275,11 @@ class Cluster:
             "--shutdown-watch-termination-grace-period=1s",
         ]
         if self.audit:
-            arguments += [f"--audit-log-path={self.directory / 'audit.log'}", "--audit-log-mode=blocking",
+            arguments += [f"--audit-log-path={audit}", "--audit-log-mode=blocking",
                           f"--audit-policy-file={self.directory / 'audit-policy.yaml'}"]
-        self._launch("kube-apiserver", arguments + self.extra_apiserver_args)
-        self._wait_ready("kube-apiserver", self.is_ready, deadline)
+        name = self._apiserver(number)
+        self._launch(name, arguments + self.extra_apiserver_args, "kube-apiserver")
+        self._wait_ready(name, lambda: self.is_ready(number), deadline)
 
     def _wait_ready(self, name, ready, deadline):
         deadline = deadline or time.monotonic() + self.start_timeout
@@ -279,8 +291,12 @@ class Cluster:
                 raise ClusterError(f"{name} is not ready after {self.start_timeout} s")
             time.sleep(0.05)
 
-    def is_ready(self):
-        connection = self.api.connect(timeout=5)
+    def api_of(self, number):
+        """A client of one of the API servers."""
+        return Api(self.servers[number], self.ca_file, self.admin_token)
+
+    def is_ready(self, number=0):
+        connection = self.api_of(number).connect(timeout=5)
         try:
             return connection.call("GET", "/readyz") == b"ok"
         except (OSError, ApiError):
@@ -302,11 +318,11 @@ class Cluster:
         self.signal(name, signal.SIGKILL)
         self.supervisor.wait(name, 30)
 
-    def stop_apiserver(self):
-        self.stop_server("kube-apiserver")
+    def stop_apiserver(self, number=0):
+        self.stop_server(self._apiserver(number))
 
-    def kill_apiserver(self):
-        self.kill_server("kube-apiserver")
+    def kill_apiserver(self, number=0):
+        self.kill_server(self._apiserver(number))
 
     def pause_apiserver(self):
         self.signal("kube-apiserver", signal.SIGSTOP)

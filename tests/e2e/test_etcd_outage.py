@@ -62,7 +62,7 @@ class Loop(threading.Thread):
         self.ended.set()
         self.join(90)
         assert not self.is_alive(), f"{type(self).__name__} hangs"
-        if self.failure is not None and kind is None:
+        if self.failure is not None:
             raise self.failure
 
 
