@@ -319,6 +319,9 @@ static enum reading_outcome judge_refusal(
 	if (problem == NULL || sscanf(message, "line %zu, column %zu: ", &line, &column) != 2)
 		return READING_WRONG;
 	problem += strlen(": ");
+	/* 1 and "1" are one key in JSON alone, of which either value may be kubectl's. */
+	if (strcmp(problem, "the map has this key already") == 0)
+		return is_first_document(bare, bare->len, theirs) ? READING_KNOWN : READING_WRONG;
 	if (is_behind(bare, problem, offset_of(bare, line, column), theirs))
 		return READING_STRICTER;
 	return is_known_refusal(bare, problem) ? READING_KNOWN : READING_WRONG;
