@@ -1,7 +1,8 @@
 /*
  * etcd's v3 API through its JSON gateway (POST /v3/..., etcd 3.4 and later; protocol.md 27 to 34)
- * over client/http.h. Everything is asynchronous; handlers run on the strand given with each call,
- * in order. Keys and values are bytes: any byte, no terminating NUL.
+ * over client/http.h, ranges by gRPC where that is spoken (client/etcd_dialect.h). Everything is
+ * asynchronous; handlers run on the strand given with each call, in order. Keys and values are
+ * bytes: any byte, no terminating NUL.
  *
  * Source: etcd's api/etcdserverpb/rpc.proto and its gateway's mapping (bytes are base64, 64-bit
  * integers are strings, zero fields are left out).
@@ -119,6 +120,8 @@ struct etcd_get_handlers {
  */
 struct etcd_client *etcd_client_create(
 	struct http_client *http, const char *user, const char *password);
+/* Before the first call: ranges are asked for by gRPC first. */
+void etcd_client_use_grpc(struct etcd_client *client);
 /* Ends every call with ECANCELED and waits for the done handlers: not from a strand of a call. */
 void etcd_client_destroy(struct etcd_client *client);
 const char *etcd_client_where(struct etcd_client *client); /* for messages */

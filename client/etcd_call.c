@@ -6,10 +6,11 @@
 #include "client/lock.h"
 
 /*
- * What gRPC metadata the gateway is to add. A member that has no leader then refuses at once, and
- * ends its streams, in place of falling silent (rpctypes.MetadataRequireLeaderKey).
+ * gRPC metadata, and how the gateway is told to add it. A member that has no leader then refuses at
+ * once, and ends its streams, in place of falling silent (rpctypes.MetadataRequireLeaderKey).
  */
-#define REQUIRE_LEADER "Grpc-Metadata-hasleader: true"
+#define REQUIRE_LEADER "hasleader: true"
+#define REQUIRE_LEADER_BY_GATEWAY "Grpc-Metadata-" REQUIRE_LEADER
 
 struct etcd_client *etcd_client_ref(struct etcd_client *client)
 {
@@ -21,6 +22,7 @@ struct etcd_client *etcd_client_unref(struct etcd_client *client)
 {
 	if (client != NULL && g_atomic_int_dec_and_test(&client->references)) {
 		etcd_auth_finish(&client->auth);
+		etcd_dialects_finish(&client->dialects);
 		loop_unref(client->loop);
 		pthread_cond_destroy(&client->changed);
 		pthread_mutex_destroy(&client->lock);
@@ -42,6 +44,7 @@ struct etcd_call *etcd_call_unref(struct etcd_call *call)
 	etcd_failure_clear(&call->failure);
 	g_clear_pointer(&call->request.body, g_bytes_unref);
 	g_free(call->request.get);
+	g_clear_pointer(&call->request.message, g_bytes_unref);
 	g_free(call->request.server);
 	strand_unref(call->strand);
 	etcd_client_unref(call->client);
@@ -130,18 +133,39 @@ static void on_head(void *data, const struct http_head *head)
 {
 	struct etcd_call *call = data;
 	GError *error = NULL;
+	int r = call->grpc ? etcd_grpc_check_head(head, &error)
+			   : http_head_check_json(head, &error);
 
-	if (http_head_check_json(head, &error) < 0)
+	call->frame = (struct etcd_grpc_frame){0};
+	if (r < 0) {
+		call->foreign = call->grpc;
 		etcd_call_fail(call, error);
-	else if (call->ops->head != NULL)
+	} else if (call->ops->head != NULL) {
 		call->ops->head(call, head);
+	}
+}
+
+/* The piece of the message that is in bytes. */
+static void take_message(struct etcd_call *call, const char *bytes, size_t length)
+{
+	struct protobuf_input message;
+	GError *error = NULL;
+
+	if (etcd_grpc_unwrap(&call->frame, bytes, length, &message, &error) < 0)
+		etcd_call_fail(call, error);
+	else if (message.at < message.end)
+		call->ops->body(call, message.at, protobuf_length(&message));
 }
 
 static void on_body(void *data, const char *bytes, size_t length)
 {
 	struct etcd_call *call = data;
 
-	if (call->failure.errnum == 0)
+	if (call->failure.errnum != 0)
+		return;
+	if (call->grpc)
+		take_message(call, bytes, length);
+	else
 		call->ops->body(call, bytes, length);
 }
 
@@ -173,11 +197,22 @@ static void take_http_failure(struct etcd_call *call, const struct http_result *
 	failure->again = failure->elsewhere;
 }
 
-static void check_end(struct etcd_call *call)
+/* A refusal has no message. FALSE when there is one, or none at all. */
+static gboolean check_status(struct etcd_call *call, const struct http_result *http)
+{
+	if (!etcd_grpc_read_status(http, &call->failure))
+		call->foreign = TRUE;
+	return call->failure.errnum == 0;
+}
+
+static void check_end(struct etcd_call *call, const struct http_result *http)
 {
 	GError *error = NULL;
 
-	if (call->ops->end(call, &error) < 0)
+	if (call->grpc && !check_status(call, http))
+		return;
+	if ((call->grpc && etcd_grpc_end(&call->frame, &error) < 0) ||
+		call->ops->end(call, &error) < 0)
 		etcd_call_fail(call, error);
 }
 
@@ -249,10 +284,55 @@ static gboolean renew_token(struct etcd_call *call)
 	return TRUE;
 }
 
+static enum etcd_dialect find_dialect(struct etcd_client *client, const char *server)
+{
+	LOCK_GUARD(&client->lock);
+
+	return etcd_dialects_find(&client->dialects, server);
+}
+
+/* The call has come to an answer, or to gRPC's refusal. */
+static void learn_dialect(struct etcd_call *call, const struct http_result *http)
+{
+	LOCK_GUARD(&call->client->lock);
+
+	if (call->grpc && http->grpc_status != NULL && !call->foreign)
+		etcd_dialects_learn(&call->client->dialects, http->server, ETCD_DIALECT_GRPC);
+	else if (call->gateway && call->failure.errnum == 0)
+		etcd_dialects_learn(&call->client->dialects, http->server, ETCD_DIALECT_GATEWAY);
+}
+
+/*
+ * Whether the server does not speak gRPC. One that speaks nothing else than HTTP/1.1 ends the
+ * connection, or refuses what it takes for an odd request; one that is silent may be dead, and is
+ * not asked twice.
+ */
+static gboolean is_foreign(struct etcd_call *call, const struct http_result *http)
+{
+	if (call->foreign || (http->status >= 300 && http->status < 500))
+		return TRUE;
+	if (find_dialect(call->client, http->server) != ETCD_DIALECT_UNKNOWN)
+		return FALSE;
+	return http->connected && http->grpc_status == NULL && http->errnum != ETIMEDOUT &&
+	       http->errnum != 0;
+}
+
+/* TRUE when the request is sent again, to the gateway. */
+static gboolean ask_gateway(struct etcd_call *call, const struct http_result *http)
+{
+	if (!call->grpc || http == NULL || call->handed_out || etcd_call_is_cancelled(call) ||
+		!is_foreign(call, http))
+		return FALSE;
+	call->gateway = TRUE;
+	etcd_failure_clear(&call->failure);
+	begin(call);
+	return TRUE;
+}
+
 /* call->failure says what went wrong; http is the exchange's end, NULL when there was none. */
 static void conclude_failed(struct etcd_call *call, const struct http_result *http)
 {
-	if (renew_token(call))
+	if (ask_gateway(call, http) || renew_token(call))
 		return;
 	if (call->failure.elsewhere && http != NULL)
 		avoid(call->client, http->server);
@@ -289,9 +369,10 @@ static void on_done(void *data, const struct http_result *http)
 	if (is_cut_short(call))
 		set_cancelled(call);
 	else if (call->failure.errnum == 0 && http->errnum == 0)
-		check_end(call);
+		check_end(call, http);
 	else if (call->failure.errnum == 0)
 		take_http_failure(call, http);
+	learn_dialect(call, http);
 	if (call->failure.errnum != 0)
 		conclude_failed(call, http);
 	else
@@ -328,14 +409,48 @@ static gboolean has_idle_timeout(enum etcd_call_kind kind)
 	return kind == ETCD_CALL_READ || kind == ETCD_CALL_CHANGE;
 }
 
+/* Turns a request to the gateway into one of gRPC. With the lock held. */
+static void choose_grpc(
+	struct etcd_call *call, enum etcd_dialect dialect, struct http_request *request)
+{
+	request->path = call->request.method;
+	request->body = call->request.message;
+	request->accept = request->content_type = ETCD_GRPC_TYPE;
+	request->http2 = TRUE;
+	/* One that does not speak it loses the connection each time. */
+	if (dialect == ETCD_DIALECT_UNKNOWN)
+		request->repeat = HTTP_REPEAT_NEVER;
+}
+
+/* A short answer is not worth a connection of its own. */
+static gboolean is_worth_it(const struct etcd_request *wanted, const char *server)
+{
+	return wanted->lane == HTTP_LANE_LIST || g_str_has_prefix(server, "https:") ||
+	       http_reuses_http2();
+}
+
+/* With the lock held. */
+static enum etcd_dialect choose_dialect(struct etcd_call *call)
+{
+	const struct etcd_request *wanted = &call->request;
+
+	const char *server =
+		wanted->server != NULL ? wanted->server : http_client_server(call->client->http);
+
+	if (wanted->message == NULL || call->gateway || !is_worth_it(wanted, server))
+		return ETCD_DIALECT_GATEWAY;
+	return etcd_dialects_find(&call->client->dialects, server);
+}
+
 /* With the lock held. */
 static void send_request(struct etcd_call *call)
 {
 	const struct etcd_request *wanted = &call->request;
+	const enum etcd_dialect dialect = choose_dialect(call);
 	struct etcd_client *client = call->client;
-	const char *headers[3] = {NULL};
+	const char *headers[4] = {NULL};
 	size_t count = 0;
-	const struct http_request request = {
+	struct http_request request = {
 		.method = wanted->get != NULL ? "GET" : "POST",
 		.path = wanted->get != NULL ? wanted->get : wanted->path,
 		.body = wanted->body,
@@ -347,8 +462,14 @@ static void send_request(struct etcd_call *call)
 		.server = wanted->server,
 	};
 
+	call->foreign = FALSE;
+	call->grpc = dialect != ETCD_DIALECT_GATEWAY;
+	if (call->grpc) {
+		choose_grpc(call, dialect, &request);
+		headers[count++] = "TE: trailers";
+	}
 	if (!wanted->anywhere)
-		headers[count++] = REQUIRE_LEADER;
+		headers[count++] = call->grpc ? REQUIRE_LEADER : REQUIRE_LEADER_BY_GATEWAY;
 	if (!wanted->anonymous && client->auth.header != NULL)
 		headers[count++] = client->auth.header;
 	call->token = wanted->anonymous ? 0 : client->auth.generation;
@@ -481,7 +602,15 @@ struct etcd_client *etcd_client_create(
 	g_queue_init(&client->calls);
 	etcd_auth_init(&client->auth, user, password);
 	etcd_pulse_init(&client->pulse);
+	etcd_dialects_init(&client->dialects);
 	return client;
+}
+
+void etcd_client_use_grpc(struct etcd_client *client)
+{
+	LOCK_GUARD(&client->lock);
+
+	client->dialects.enabled = TRUE;
 }
 
 void etcd_client_destroy(struct etcd_client *client)

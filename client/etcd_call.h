@@ -14,7 +14,9 @@
 
 #include "client/etcd.h"
 #include "client/etcd_auth.h"
+#include "client/etcd_dialect.h"
 #include "client/etcd_failure.h"
+#include "client/etcd_grpc.h"
 #include "client/etcd_pulse.h"
 
 /*
@@ -40,6 +42,7 @@ struct etcd_client {
 	GQueue calls; /* of struct etcd_call *, those that have not ended */
 	struct etcd_auth auth;
 	struct etcd_pulse pulse;
+	struct etcd_dialects dialects;
 };
 
 struct etcd_client *etcd_client_ref(struct etcd_client *client);
@@ -49,6 +52,7 @@ struct etcd_client *etcd_client_unref(struct etcd_client *client); /* returns NU
 struct etcd_call_ops {
 	/* The server accepted the request; an attempt's answer begins. May be NULL. */
 	void (*head)(struct etcd_call *call, const struct http_head *head);
+	/* JSON, or with call->grpc a piece of the message. */
 	void (*body)(struct etcd_call *call, const char *bytes, size_t length);
 	/* The body came to its end: 0, or a negative errno and why that was too early. */
 	int (*end)(struct etcd_call *call, GError **error);
@@ -64,13 +68,18 @@ enum etcd_call_kind {
 	ETCD_CALL_PROBE, /* a question that is asked once */
 };
 
-/* What a call asks. path is static; body, get and server are taken over. */
+/*
+ * What a call asks. path and method are static; body, get, message and server are taken over.
+ */
 struct etcd_request {
 	enum etcd_call_kind kind;
 	const char *path;
 	GBytes *body;
 	char *get; /* NULL, or the path of a GET, in place of path and body */
 	size_t limit; /* of the answer's bytes; 0: ETCD_FETCH_BYTES_MAX */
+	/* The same by gRPC, framed, for /SERVICE/METHOD; NULL: by the gateway only. */
+	const char *method;
+	GBytes *message;
 	enum http_lane lane;
 	unsigned int timeout; /* milliseconds for one attempt; 0: the kind's */
 	gboolean anywhere; /* a member without a leader will do, too */
@@ -86,7 +95,11 @@ struct etcd_call {
 	struct strand *strand;
 	struct etcd_request request;
 	gint cancelled; /* atomic */
+	gboolean grpc; /* the attempt's; set before it is sent */
 	/* On the strand only. */
+	gboolean gateway; /* no gRPC was spoken: from then on the gateway is asked */
+	gboolean foreign; /* the attempt's answer is not of gRPC */
+	struct etcd_grpc_frame frame; /* the attempt's */
 	gboolean handed_out; /* something of the answer: no repeat */
 	gboolean renewed; /* the token was, for this call */
 	unsigned int repeats;

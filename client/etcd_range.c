@@ -4,7 +4,9 @@
 #include "client/etcd_call.h"
 #include "client/etcd_json.h"
 #include "client/etcd_kv.h"
+#include "client/etcd_range_reader.h"
 #include "client/json_stream.h"
+#include "client/protobuf_write.h"
 
 struct range {
 	struct etcd_call base;
@@ -12,7 +14,9 @@ struct range {
 	void *data;
 	struct etcd_keys keys;
 	gboolean keys_only;
+	/* One of both, as the answer comes. */
 	struct json_stream *stream;
+	struct etcd_range_reader *reader;
 	GBytes *last_key; /* handed out, or NULL */
 	int64_t revision;
 	int64_t count;
@@ -22,9 +26,10 @@ struct range {
 static void fail(struct range *range, const char *problem)
 {
 	GError *error = NULL;
+	guint64 count = range->reader != NULL ? etcd_range_reader_count(range->reader)
+					      : json_stream_count(range->stream);
 
-	error_set(&error, EPROTO, "kvs[%" G_GUINT64_FORMAT "]: %s",
-		json_stream_count(range->stream) - 1, problem);
+	error_set(&error, EPROTO, "kvs[%" G_GUINT64_FORMAT "]: %s", count - 1, problem);
 	etcd_call_fail(&range->base, error);
 }
 
@@ -51,25 +56,44 @@ static void hand_out(struct range *range, struct etcd_kv *kv)
 	range->handlers.kv(range->data, kv);
 }
 
+/* FALSE for what follows something unreadable, or the end asked for, in the same piece. */
+static gboolean is_wanted(struct range *range)
+{
+	return range->base.failure.errnum == 0 && !etcd_call_is_cancelled(&range->base);
+}
+
+static gboolean take(struct range *range, struct etcd_kv *kv)
+{
+	const char *problem;
+
+	if (!is_wanted(range))
+		return FALSE;
+	problem = find_problem(range, kv);
+	if (problem != NULL)
+		fail(range, problem);
+	else
+		hand_out(range, kv);
+	return is_wanted(range);
+}
+
+static gboolean on_message_kv(void *data, struct etcd_kv *kv)
+{
+	return take(data, kv);
+}
+
 static void on_kv(void *data, const char *json, size_t length)
 {
 	struct range *range = data;
 	g_autoptr(GError) error = NULL;
 	struct etcd_kv kv = {0};
-	const char *problem;
 
-	/* What follows something unreadable, or the end asked for, in the same piece. */
-	if (range->base.failure.errnum != 0 || etcd_call_is_cancelled(&range->base))
+	if (!is_wanted(range))
 		return;
 	if (etcd_kv_read((struct json_text){json, length}, &kv, &error) < 0) {
 		fail(range, error->message);
 		return;
 	}
-	problem = find_problem(range, &kv);
-	if (problem != NULL)
-		fail(range, problem);
-	else
-		hand_out(range, &kv);
+	take(range, &kv);
 	etcd_kv_clear(&kv);
 }
 
@@ -94,14 +118,25 @@ static void on_member(void *data, const char *key, const char *json, size_t leng
 	etcd_call_fail(&range->base, error);
 }
 
+static void forget_answer(struct range *range)
+{
+	g_clear_pointer(&range->stream, json_stream_free);
+	g_clear_pointer(&range->reader, etcd_range_reader_free);
+}
+
 static void on_head(struct etcd_call *call, const struct http_head *head)
 {
 	const struct json_stream_handlers handlers = {.object = on_kv, .member = on_member};
+	const struct etcd_range_reader_handlers reader_handlers = {on_message_kv};
 	struct range *range = (struct range *)call;
 
-	json_stream_free(range->stream);
-	range->stream =
-		json_stream_create(JSON_STREAM_RANGE, JSON_STREAM_OBJECT_MAX, &handlers, range);
+	forget_answer(range);
+	if (call->grpc)
+		range->reader =
+			etcd_range_reader_create(ETCD_RANGE_READER_KV_MAX, &reader_handlers, range);
+	else
+		range->stream = json_stream_create(
+			JSON_STREAM_RANGE, JSON_STREAM_OBJECT_MAX, &handlers, range);
 	range->revision = range->count = 0;
 	range->more = FALSE;
 }
@@ -110,8 +145,10 @@ static void on_body(struct etcd_call *call, const char *bytes, size_t length)
 {
 	struct range *range = (struct range *)call;
 	GError *error = NULL;
+	int r = call->grpc ? etcd_range_reader_feed(range->reader, bytes, length, &error)
+			   : json_stream_feed(range->stream, bytes, length, &error);
 
-	if (json_stream_feed(range->stream, bytes, length, &error) >= 0)
+	if (r >= 0)
 		return;
 	/* A key before it says more. */
 	if (call->failure.errnum != 0)
@@ -120,10 +157,20 @@ static void on_body(struct etcd_call *call, const char *bytes, size_t length)
 		etcd_call_fail(call, error);
 }
 
+static int end_message(struct range *range, GError **error)
+{
+	const struct etcd_range_numbers numbers = etcd_range_reader_numbers(range->reader);
+
+	range->revision = numbers.revision;
+	range->count = numbers.count;
+	range->more = numbers.more;
+	return etcd_range_reader_end(range->reader, error);
+}
+
 static int on_end(struct etcd_call *call, GError **error)
 {
 	struct range *range = (struct range *)call;
-	int r = json_stream_end(range->stream, error);
+	int r = call->grpc ? end_message(range, error) : json_stream_end(range->stream, error);
 
 	if (r < 0)
 		return r;
@@ -149,7 +196,7 @@ static void on_free(struct etcd_call *call)
 
 	etcd_keys_clear(&range->keys);
 	g_clear_pointer(&range->last_key, g_bytes_unref);
-	json_stream_free(range->stream);
+	forget_answer(range);
 	g_free(range);
 }
 
@@ -175,6 +222,28 @@ static GBytes *make_body(const struct etcd_range *range)
 	return g_string_free_to_bytes(json);
 }
 
+/* Fields of a RangeRequest behind the keys. */
+enum {
+	RANGE_LIMIT = 3,
+	RANGE_REVISION = 4,
+	RANGE_SERIALIZABLE = 7,
+	RANGE_KEYS_ONLY = 8,
+	RANGE_COUNT_ONLY = 9,
+};
+
+static GBytes *make_message(const struct etcd_range *range)
+{
+	g_autoptr(GByteArray) message = g_byte_array_new();
+
+	etcd_keys_add_protobuf(message, &range->keys);
+	protobuf_add_number(message, RANGE_LIMIT, (uint64_t)range->limit);
+	protobuf_add_number(message, RANGE_REVISION, (uint64_t)range->revision);
+	protobuf_add_number(message, RANGE_SERIALIZABLE, range->serializable ? 1 : 0);
+	protobuf_add_number(message, RANGE_KEYS_ONLY, range->keys_only ? 1 : 0);
+	protobuf_add_number(message, RANGE_COUNT_ONLY, range->count_only ? 1 : 0);
+	return etcd_grpc_wrap(message);
+}
+
 /* One key answers a lookup, which does not wait behind long lists. */
 static enum http_lane choose_lane(const struct etcd_range *range)
 {
@@ -191,6 +260,8 @@ struct etcd_call *etcd_range(struct etcd_client *client, const struct etcd_range
 		.kind = ETCD_CALL_READ,
 		.path = "/v3/kv/range",
 		.body = make_body(wanted),
+		.method = "/etcdserverpb.KV/Range",
+		.message = make_message(wanted),
 		.lane = choose_lane(wanted),
 		.anywhere = wanted->serializable,
 	};

@@ -9,17 +9,22 @@
 
 #define DEFAULT_MEDIA_TYPE "application/json"
 
+static void finish_lanes(struct http_client *client)
+{
+	for (unsigned int i = 0; i < HTTP_LANE_COUNT; i++) {
+		http_lane_finish(&client->lanes[i]);
+		http_lane_finish(&client->http2_lanes[i]);
+	}
+}
+
 /* Client thread. Every exchange ends, and the connections are closed. */
 static void stop_client(struct http_client *client)
 {
-	unsigned int i;
-
 	client->closed = TRUE;
 	while (client->exchanges.head != NULL)
 		http_attempt_cancel(client->exchanges.head->data);
 	http_refresh_abandon(client);
-	for (i = 0; i < HTTP_LANE_COUNT; i++)
-		http_lane_finish(&client->lanes[i]);
+	finish_lanes(client);
 	pthread_mutex_lock(&client->mutex);
 	client->stopped = TRUE;
 	pthread_cond_broadcast(&client->changed);
@@ -53,10 +58,7 @@ static void free_server(void *server)
 
 static void client_free(struct http_client *client)
 {
-	unsigned int i;
-
-	for (i = 0; i < HTTP_LANE_COUNT; i++)
-		http_lane_finish(&client->lanes[i]);
+	finish_lanes(client);
 	g_ptr_array_unref(client->servers);
 	authority_unref(client->authority);
 	g_free(client->trust_file);
@@ -113,8 +115,10 @@ struct http_client *http_client_create(
 	struct http_client *client = g_new0(struct http_client, 1);
 	unsigned int i;
 
-	for (i = 0; i < HTTP_LANE_COUNT; i++)
+	for (i = 0; i < HTTP_LANE_COUNT; i++) {
 		http_lane_init(&client->lanes[i]);
+		http_lane_init(&client->http2_lanes[i]);
+	}
 	client->member.stop = on_loop_stop;
 	client->loop = loop_ref(loop);
 	client->connection = connection_ref(connection);
@@ -306,6 +310,7 @@ static struct http_exchange *exchange_create(
 		request->content_type != NULL ? request->content_type : DEFAULT_MEDIA_TYPE);
 	exchange->body = request->body != NULL ? g_bytes_ref(request->body) : NULL;
 	exchange->lane = request->lane;
+	exchange->http2 = request->http2;
 	exchange->timeout = request->timeout;
 	exchange->idle_timeout = request->idle_timeout;
 	exchange->repeat = request->repeat;

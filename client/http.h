@@ -76,6 +76,11 @@ struct http_request {
 	/* NULL, or NULL-terminated lines "Name: value" to send besides; wiped after the end. */
 	const char *const *headers;
 	/*
+	 * The server is known, or hoped, to speak HTTP/2 without TLS, too: it is not asked first
+	 * (with prior knowledge). Such exchanges share no connection with others.
+	 */
+	gboolean http2;
+	/*
 	 * NULL, or the URL of the one server to ask, as http_head.server names it: no other is
 	 * tried. It need not be one of the connection's, whose TLS and credentials it gets.
 	 */
@@ -112,6 +117,9 @@ struct http_result {
 	 */
 	gboolean unanswered;
 	const char *server; /* the URL of the one asked last */
+	/* What gRPC says in its trailers, as it came; NULL where none does. */
+	const char *grpc_status;
+	const char *grpc_message;
 };
 
 /*
@@ -145,6 +153,13 @@ const char *http_client_server(struct http_client *client);
  * from now on begin with the next one. Any thread.
  */
 void http_client_avoid(struct http_client *client, const char *server);
+
+/*
+ * Whether what http_request.http2 asks for takes part in the sharing of connections without TLS as
+ * well. Before libcurl 8 a second exchange on such a connection fails: each gets one of its own, so
+ * that they are for long answers. Any thread.
+ */
+gboolean http_reuses_http2(void);
 
 /* The one given to http_client_create; valid as long as the client. Any thread. */
 struct loop *http_client_loop(struct http_client *client);

@@ -28,6 +28,8 @@ static void end(struct http_exchange *exchange, const struct http_result *result
 	told.unanswered = exchange->response.sent && !exchange->response.complete;
 	if (told.reason == NULL)
 		told.reason = "";
+	told.grpc_status = exchange->response.grpc_status;
+	told.grpc_message = exchange->response.grpc_message;
 	if (exchange->state == HTTP_STATE_RUNNING)
 		loop_transfer_stop(exchange->loop, &exchange->transfer);
 	exchange->state = HTTP_STATE_ENDED;

@@ -46,6 +46,8 @@ static void result_free(struct http_result *result)
 		return;
 	g_free((char *)result->reason);
 	g_free((char *)result->message);
+	g_free((char *)result->grpc_status);
+	g_free((char *)result->grpc_message);
 	cJSON_Delete(result->status_object);
 	g_free(result);
 }
@@ -300,6 +302,8 @@ static struct http_result *result_copy(const struct http_result *result)
 
 	copy->reason = g_strdup(result->reason);
 	copy->message = g_strdup(result->message);
+	copy->grpc_status = g_strdup(result->grpc_status);
+	copy->grpc_message = g_strdup(result->grpc_message);
 	return copy;
 }
 

@@ -25,6 +25,7 @@ struct http_client {
 	char *trust_folders; /* $SSL_CERT_DIR: several with colons, their files named by hash */
 	gint server; /* index of the one in use; atomic, any thread */
 	struct http_lane_channels lanes[HTTP_LANE_COUNT];
+	struct http_lane_channels http2_lanes[HTTP_LANE_COUNT]; /* for http_request.http2 */
 	GQueue exchanges; /* of struct http_exchange *, those that have not ended */
 	gboolean closed; /* no transfer starts any more */
 	struct http_refresh *refresh; /* the run under way, or NULL */
@@ -53,6 +54,8 @@ struct http_response {
 	unsigned int retry_after; /* milliseconds */
 	GByteArray *error_body; /* of a status other than 2xx, or NULL */
 	gboolean too_long; /* error_body was cut */
+	char *grpc_status; /* or NULL */
+	char *grpc_message;
 };
 
 /* How an attempt failed below HTTP. */
@@ -78,6 +81,7 @@ struct http_exchange {
 	char *content_type;
 	GBytes *body;
 	enum http_lane lane;
+	gboolean http2;
 	unsigned int timeout;
 	unsigned int idle_timeout;
 	enum http_repeat repeat;

@@ -13,6 +13,8 @@
 void http_response_clear(struct http_response *response)
 {
 	g_free(response->content_type);
+	g_free(response->grpc_status);
+	g_free(response->grpc_message);
 	g_clear_pointer(&response->error_body, g_byte_array_unref);
 	*response = (struct http_response){0};
 }
@@ -43,6 +45,16 @@ static void read_warnings(struct http_exchange *exchange, const char *value)
 		http_delivery_warning(&exchange->delivery, g_ptr_array_index(warnings, i));
 }
 
+/* Of the trailers, or of a head that stands for both. */
+static void read_grpc_field(struct http_response *response, const char *name, const char *value)
+{
+	char **field = g_ascii_strcasecmp(name, "grpc-status") == 0 ? &response->grpc_status
+								    : &response->grpc_message;
+
+	g_free(*field);
+	*field = g_strdup(value);
+}
+
 static void read_field(struct http_exchange *exchange, char *line)
 {
 	struct http_response *response = &exchange->response;
@@ -52,6 +64,13 @@ static void read_field(struct http_exchange *exchange, char *line)
 		return;
 	*value++ = '\0';
 	g_strstrip(value);
+	if (g_ascii_strcasecmp(line, "grpc-status") == 0 ||
+		g_ascii_strcasecmp(line, "grpc-message") == 0) {
+		read_grpc_field(response, line, value);
+		return;
+	}
+	if (response->complete)
+		return; /* of a trailer there is nothing else to know */
 	if (g_ascii_strcasecmp(line, "content-type") == 0) {
 		g_free(response->content_type);
 		response->content_type = g_strdup(value);
@@ -111,7 +130,7 @@ size_t http_response_header(char *line, size_t size, size_t count, void *data)
 		read_status_line(&exchange->response, text);
 	else if (text[0] == '\0')
 		end_head(exchange);
-	else if (!exchange->response.complete) /* else a trailer */
+	else
 		read_field(exchange, text);
 	return length;
 }

@@ -19,6 +19,8 @@
 #define BUFFER_LIST_BYTES (512L << 10)
 #define BUFFER_BYTES (32L << 10)
 
+#define CURL_8 0x080000
+
 #if defined(__x86_64__)
 #define MACHINE "amd64"
 #elif defined(__aarch64__)
@@ -236,19 +238,44 @@ static void set_server(CURL *easy, const struct http_server *server, const char 
 	/* Redirects have leaked tokens; they are off by default, and stay so. */
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 }
 
-static void set_connection(struct http_exchange *exchange, const struct http_server *server)
+gboolean http_reuses_http2(void)
+{
+	/* https://github.com/curl/curl/issues/10634 */
+	return curl_version_info(CURLVERSION_NOW)->version_num >= CURL_8;
+}
+
+static struct http_lane_channels *lane_of(const struct http_exchange *exchange)
+{
+	struct http_client *client = exchange->client;
+
+	return exchange->http2 ? &client->http2_lanes[exchange->lane]
+			       : &client->lanes[exchange->lane];
+}
+
+static void set_version(struct http_exchange *exchange, const struct http_server *server)
+{
+	const gboolean known = exchange->http2 && !server->tls;
+	const gboolean alone = known && !http_reuses_http2();
+	CURL *easy = exchange->transfer.easy;
+
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+		known ? (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : (long)CURL_HTTP_VERSION_2TLS);
+	/*
+	 * Rather wait for a stream of a connection being made than make one more. Without TLS that
+	 * would be until the first answer, as only that tells the version, unless it is known.
+	 */
+	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, !alone && (server->tls || known) ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, alone ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, alone ? 1L : 0L);
+}
+
+static void set_connection(struct http_exchange *exchange)
 {
 	CURL *easy = exchange->transfer.easy;
 
 	curl_easy_setopt(easy, CURLOPT_SHARE, exchange->channel->share);
-	/*
-	 * Rather wait for a stream of a connection being made than make one more. Without TLS that
-	 * would be until the first answer, as only that tells the version.
-	 */
-	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, server->tls ? 1L : 0L);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	/* Who gives up does not wait for the resolver's thread (lib/asyn-thread.c). */
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
@@ -297,17 +324,17 @@ static void set_callbacks(struct http_exchange *exchange)
 
 int http_setup(struct http_exchange *exchange)
 {
-	struct http_client *client = exchange->client;
 	const struct http_server *server = http_exchange_server(exchange);
 
 	if (exchange->channel == NULL)
-		exchange->channel = http_lane_take(&client->lanes[exchange->lane]);
+		exchange->channel = http_lane_take(lane_of(exchange));
 	if (exchange->transfer.easy == NULL)
 		exchange->transfer.easy = curl_easy_init();
 	if (exchange->channel == NULL || exchange->transfer.easy == NULL)
 		return -ENOMEM;
 	set_server(exchange->transfer.easy, server, exchange->path);
-	set_connection(exchange, server);
+	set_version(exchange, server);
+	set_connection(exchange);
 	set_tls(exchange);
 	set_method(exchange);
 	set_callbacks(exchange);
@@ -320,7 +347,7 @@ void http_setup_finish(struct http_exchange *exchange)
 	curl_easy_cleanup(exchange->transfer.easy);
 	exchange->transfer.easy = NULL;
 	if (exchange->channel != NULL)
-		http_lane_give(&exchange->client->lanes[exchange->lane], exchange->channel);
+		http_lane_give(lane_of(exchange), exchange->channel);
 	exchange->channel = NULL;
 	curl_slist_free_all(exchange->headers);
 	exchange->headers = NULL;

@@ -169,10 +169,13 @@ static struct etcd_client *create_etcd_client(struct filesystem *filesystem,
 	GError **error)
 {
 	struct http_client *http = http_client_create(filesystem->loop, pool, connection, error);
+	struct etcd_client *client;
 
 	if (http == NULL)
 		return NULL;
-	return etcd_client_create(http, options->etcd.user, options->etcd.password);
+	client = etcd_client_create(http, options->etcd.user, options->etcd.password);
+	etcd_client_use_grpc(client);
+	return client;
 }
 
 /* What is asked beside the keys has connections of its own: a member that is away takes long. */

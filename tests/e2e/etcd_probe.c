@@ -13,7 +13,7 @@
  * KEY and VALUE are escaped as g_strescape does; END "-" is none and "" all. After each command
  * its errno, uncertainty, compact revision and message. Commands are read from stdin, one a line
  * with tabs between, when none is given, each of them answered with a line "end" on stdout. With
- * QUIET in the environment keys are not printed.
+ * QUIET in the environment keys are not printed, with GATEWAY everything is asked of the gateway.
  */
 #include <curl/curl.h>
 #include <errno.h>
@@ -327,6 +327,8 @@ int main(int argc, char **argv)
 	pthread_mutex_init(&probe.lock, NULL);
 	pthread_cond_init(&probe.changed, NULL);
 	probe.client = etcd_client_create(http, options.user, options.password);
+	if (g_getenv("GATEWAY") == NULL)
+		etcd_client_use_grpc(probe.client);
 	probe.strand = strand_create(pool);
 	etcd_options_clear(&options);
 	if (argc > 2)
