@@ -77,9 +77,15 @@ gboolean http_failure_is_shared(const struct http_failure *failure)
 	}
 }
 
+/* Over HTTP/2 libcurl meets the server's alert also where it writes. */
+static gboolean is_read_or_written(CURLcode code)
+{
+	return code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_HTTP2;
+}
+
 gboolean http_failure_is_alert(const struct http_failure *failure)
 {
-	return failure->code == CURLE_RECV_ERROR && failure->words != NULL &&
+	return is_read_or_written(failure->code) && failure->words != NULL &&
 	       strstr(failure->words, " alert ") != NULL;
 }
 

@@ -151,6 +151,35 @@ def test_bytes(etcd, probe, prefix):
     assert keys(probe.run("range", first, end)) == [first + key for key in (r"\001\377", "..", r"\303\244//")]
 
 
+def test_grpc_and_the_gateway_say_the_same(etcd, probe, prefix):
+    first, end = prefix
+    for number in range(30):
+        assert probe.run("create", f"{first}{number:02}", 0, "x" * 1000 * number)[0] == "succeeded 1"
+    assert probe.run("create", first + r"\377\001", 0, r"\377\n\\")[0] == "succeeded 1"
+    lease = int(etcd.ctl("lease", "grant", "600").split()[1], 16)
+    mod = fields(probe.run("keys", f"{first}03")[0])[2]["mod"]
+    assert probe.run("put", f"{first}03", mod, "leased", lease)[0] == "succeeded 1"
+    now = etcd.revision()
+    ranges = [("range", first, end), ("range", first, end, now - 10), ("range", first, end, 0, 7), ("keys", first, end),
+              ("count", first, end), ("local", first, end), ("range", end, end + "0"), ("range", first, ""),
+              ("range", f"{first}03"), ("range", first, end, now + 1000), ("keys", f"{first}9", end, 0, 5)]
+    with Probe(etcd, GATEWAY="1") as gateway:
+        for words in ranges:
+            assert probe.run(*words) == gateway.run(*words), words
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_grpc_needs_no_gateway(version):
+    with Etcd(version, extra=("--unsafe-no-fsync", "--enable-grpc-gateway=false")) as etcd, Probe(etcd) as probe:
+        for number in range(3):
+            etcd.ctl("put", f"/a/{number}", number)
+        # One after another, and each as the first.
+        for _ in range(3):
+            assert keys(probe.run("range", "/a/", "/a0")) == ["/a/0", "/a/1", "/a/2"]
+        assert failed(probe.run("range", "/a/", "/a0", 1000), "ERANGE", "future revision", code=11)
+        assert failed(probe.run("create", "/a/3", 0, "x"), "EOPNOTSUPP")
+
+
 def test_transactions(etcd, probe, prefix):
     key = prefix[0] + "key"
     assert probe.run("create", key, 0, "one")[0] == "succeeded 1"
@@ -322,6 +351,10 @@ def test_a_named_certificate_is_explained(version):
         named = {"ETCDCTL_CERT": str(etcd.named_certificate), "ETCDCTL_KEY": str(etcd.named_key)}
         with Probe(etcd, **named) as probe:
             assert failed(probe.run("range", "/a"), "EACCES", "certificate with a common name")
+        # By gRPC it is a user of that name.
+        with Probe(etcd, **named, ETCDCTL_USER="", ETCDCTL_PASSWORD="") as probe:
+            assert probe.run("range", "/a", "/b")[-1].startswith("ok")
+            assert failed(probe.run("create", "/a", 0, "x"), "EACCES", "certificate with a common name")
         with Probe(etcd, ETCDCTL_CERT="", ETCDCTL_KEY="") as probe:
             assert failed(probe.run("range", "/a"), "EPROTO", "the server refuses the TLS connection")
 
