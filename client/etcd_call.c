@@ -422,13 +422,6 @@ static void choose_grpc(
 		request->repeat = HTTP_REPEAT_NEVER;
 }
 
-/* A short answer is not worth a connection of its own. */
-static gboolean is_worth_it(const struct etcd_request *wanted, const char *server)
-{
-	return wanted->lane == HTTP_LANE_LIST || g_str_has_prefix(server, "https:") ||
-	       http_reuses_http2();
-}
-
 /* With the lock held. */
 static enum etcd_dialect choose_dialect(struct etcd_call *call)
 {
@@ -437,7 +430,7 @@ static enum etcd_dialect choose_dialect(struct etcd_call *call)
 	const char *server =
 		wanted->server != NULL ? wanted->server : http_client_server(call->client->http);
 
-	if (wanted->message == NULL || call->gateway || !is_worth_it(wanted, server))
+	if (wanted->message == NULL || call->gateway)
 		return ETCD_DIALECT_GATEWAY;
 	return etcd_dialects_find(&call->client->dialects, server);
 }

@@ -154,13 +154,6 @@ const char *http_client_server(struct http_client *client);
  */
 void http_client_avoid(struct http_client *client, const char *server);
 
-/*
- * Whether what http_request.http2 asks for takes part in the sharing of connections without TLS as
- * well. Before libcurl 8 a second exchange on such a connection fails: each gets one of its own, so
- * that they are for long answers. Any thread.
- */
-gboolean http_reuses_http2(void);
-
 /* The one given to http_client_create; valid as long as the client. Any thread. */
 struct loop *http_client_loop(struct http_client *client);
 

@@ -259,8 +259,19 @@ static void share_failure(struct http_exchange *exchange)
 		transfer_failed(other);
 }
 
+/* TRUE when there was no connection to join, and one is made. Nothing was sent, or lost again. */
+static gboolean make_connection(struct http_exchange *exchange)
+{
+	if (!exchange->alone || (exchange->response.sent && exchange->repeat < HTTP_REPEAT_LOST))
+		return FALSE;
+	attempt(exchange);
+	return TRUE;
+}
+
 static void on_transfer_failed(struct http_exchange *exchange, CURLcode code)
 {
+	if (make_connection(exchange))
+		return;
 	http_failure_take(exchange, code);
 	if (code == CURLE_PEER_FAILED_VERIFICATION && exchange->client->authority != NULL)
 		authority_doubt(exchange->client->authority);

@@ -97,6 +97,8 @@ struct http_exchange {
 	uint64_t idle_timer;
 	uint64_t last_byte; /* loop_now() */
 	struct http_channel *channel; /* dealt from the first attempt to the end */
+	gboolean joins; /* the attempt is for a connection that is there already */
+	gboolean alone; /* the next attempt makes one: there was none to join */
 	gboolean paused;
 	gboolean flushing; /* a flush of the delivery is posted */
 	gboolean connected; /* in any attempt */

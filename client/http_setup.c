@@ -31,8 +31,13 @@
 
 static int on_socket(void *data, curl_socket_t fd, curlsocktype purpose)
 {
+	struct http_exchange *exchange = data;
 	unsigned int timeout = TCP_USER_TIMEOUT_MILLISECONDS;
 
+	if (exchange->joins) {
+		exchange->alone = TRUE;
+		return CURL_SOCKOPT_ERROR;
+	}
 	/* Fails for what is no TCP socket, which needs none. */
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
 	return CURL_SOCKOPT_OK;
@@ -240,10 +245,14 @@ static void set_server(CURL *easy, const struct http_server *server, const char 
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 }
 
-gboolean http_reuses_http2(void)
+/*
+ * Before libcurl 8 prior knowledge of HTTP/2 makes a connection, and breaks one that is reused
+ * (https://github.com/curl/curl/issues/10634). What is asked for as over TLS joins the same one
+ * without harm, but would make one of HTTP/1.1.
+ */
+static gboolean breaks_what_it_reuses(void)
 {
-	/* https://github.com/curl/curl/issues/10634 */
-	return curl_version_info(CURLVERSION_NOW)->version_num >= CURL_8;
+	return curl_version_info(CURLVERSION_NOW)->version_num < CURL_8;
 }
 
 static struct http_lane_channels *lane_of(const struct http_exchange *exchange)
@@ -257,18 +266,20 @@ static struct http_lane_channels *lane_of(const struct http_exchange *exchange)
 static void set_version(struct http_exchange *exchange, const struct http_server *server)
 {
 	const gboolean known = exchange->http2 && !server->tls;
-	const gboolean alone = known && !http_reuses_http2();
+	const gboolean either = known && breaks_what_it_reuses();
 	CURL *easy = exchange->transfer.easy;
 
+	exchange->joins = either && !exchange->alone;
+	exchange->alone = FALSE;
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
-		known ? (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : (long)CURL_HTTP_VERSION_2TLS);
+		known && !exchange->joins ? (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
+					  : (long)CURL_HTTP_VERSION_2TLS);
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, either && !exchange->joins ? 1L : 0L);
 	/*
 	 * Rather wait for a stream of a connection being made than make one more. Without TLS that
 	 * would be until the first answer, as only that tells the version, unless it is known.
 	 */
-	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, !alone && (server->tls || known) ? 1L : 0L);
-	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, alone ? 1L : 0L);
-	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, alone ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, server->tls || known ? 1L : 0L);
 }
 
 static void set_connection(struct http_exchange *exchange)
@@ -281,6 +292,7 @@ static void set_connection(struct http_exchange *exchange)
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MILLISECONDS);
 	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
+	curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, exchange);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS);

@@ -15,6 +15,7 @@ class Relay:
         self.port = port
         self.lock = threading.Lock()
         self.sockets = set()
+        self.count = 0  # of the connections that there have been
         self.closed = False
 
     def __enter__(self):
@@ -57,6 +58,7 @@ class Relay:
                 if self.closed:
                     return
                 self.sockets |= {near, far}
+                self.count += 1
             back = threading.Thread(target=pump, args=(far, near), daemon=True)
             back.start()
             pump(near, far)

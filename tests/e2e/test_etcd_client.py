@@ -17,6 +17,8 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests" / "cluster"))
 from etcd_server import VERSIONS, Etcd  # noqa: E402
 
+from relay import Relay  # noqa: E402
+
 PROBE = pathlib.Path(os.environ.get("KUBEFS_BUILD", TOP / "build")) / "tests" / "e2e" / "etcd_probe"
 WAYS = {"plain": {}, "tls": {"tls": True}, "tls-auth": {"tls": True, "auth": True}}
 SECONDS = 60
@@ -166,6 +168,18 @@ def test_grpc_and_the_gateway_say_the_same(etcd, probe, prefix):
     with Probe(etcd, GATEWAY="1") as gateway:
         for words in ranges:
             assert probe.run(*words) == gateway.run(*words), words
+
+
+def test_grpc_keeps_its_connections():
+    with (Etcd("3.6", extra=("--unsafe-no-fsync", "--enable-grpc-gateway=false")) as etcd,
+          Relay(int(etcd.url.rpartition(":")[2])) as relay,
+          Probe(etcd, f"etcd://127.0.0.1:{relay.url.rpartition(':')[2]}") as probe):
+        etcd.ctl("put", "/a", "1")
+        for connections in (1, 2):
+            for _ in range(5):
+                assert keys(probe.run("range", "/", "0")) == ["/a"]
+            assert relay.count == connections
+            relay.cut()
 
 
 @pytest.mark.parametrize("version", VERSIONS)

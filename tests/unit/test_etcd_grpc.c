@@ -310,17 +310,6 @@ START_TEST (nothing_is_learned_from_a_gateway_that_fails) {
 }
 END_TEST
 
-START_TEST (a_single_key_is_asked_of_the_gateway) {
-	g_autoptr(GBytes) key = g_bytes_new("a", 1);
-	const struct etcd_range range = {.keys = {.key = key}};
-
-	etcd_respond(&etcd, "/v3/kv/range", "200 OK", ANSWER);
-	etcd_begin_range(&etcd, &range);
-	etcd_expect_success(&etcd);
-	ck_assert(etcd_request_holds(&etcd, 0, "POST /v3/kv/range"));
-}
-END_TEST
-
 static Suite *make_suite(void)
 {
 	Suite *suite = suite_create("etcd_grpc");
@@ -338,8 +327,6 @@ static Suite *make_suite(void)
 	tcase_add_checked_fixture(calls, setup, teardown);
 	tcase_add_loop_test(calls, where_no_http2_is_spoken_the_gateway_is_asked, 0, 2);
 	tcase_add_test(calls, nothing_is_learned_from_a_gateway_that_fails);
-	if (!http_reuses_http2())
-		tcase_add_test(calls, a_single_key_is_asked_of_the_gateway);
 	suite_add_tcase(suite, calls);
 	return suite;
 }
