@@ -15,6 +15,7 @@
 struct cache {
 	struct cache_options options;
 	struct admission *admission;
+	struct protobuf_choice *protobuf; /* or NULL */
 	struct health *health;
 	struct discovery *discovery;
 	struct permissions *permissions;
@@ -259,6 +260,8 @@ struct cache *cache_create(const struct cache_options *options)
 	if (cache->parts.commit_timeout == 0)
 		cache->parts.commit_timeout = COMMIT_TIMEOUT_MS;
 	cache->admission = admission_create(CACHE_LISTS_MAX);
+	if (!options->json)
+		cache->protobuf = protobuf_choice_create(options->source);
 	cache->strand = strand_create(options->pool);
 	pthread_mutex_init(&cache->lock, NULL);
 	pthread_cond_init(&cache->ended, NULL);
@@ -332,6 +335,7 @@ void cache_destroy(struct cache *cache)
 	health_unref(cache->health);
 	strand_unref(cache->strand);
 	admission_destroy(cache->admission);
+	protobuf_choice_destroy(cache->protobuf);
 	pthread_cond_destroy(&cache->ended);
 	pthread_mutex_destroy(&cache->lock);
 	g_free(cache->where);
@@ -403,6 +407,7 @@ static int get_collection(struct cache *cache, struct resource *resource, const 
 			.loop = cache->options.loop,
 			.pool = cache->options.pool,
 			.admission = cache->admission,
+			.protobuf = cache->protobuf,
 			.handlers = &collection_handlers,
 			.data = cache,
 		},

@@ -62,6 +62,7 @@ struct cache_options {
 	void *data;
 	uint64_t idle; /* milliseconds; 0: CACHE_IDLE_MS */
 	uint64_t commit_timeout; /* milliseconds; 0: COMMIT_TIMEOUT_MS */
+	gboolean json; /* nothing is asked for as protobuf */
 };
 
 /* Begins with discovery at once. */

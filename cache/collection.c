@@ -273,6 +273,7 @@ struct collection *collection_create(
 			.loop = options->loop,
 			.strand = collection->strand,
 			.admission = options->admission,
+			.protobuf = options->protobuf,
 			.scope = &collection->scope,
 		},
 		&reflector_handlers, collection);
@@ -639,6 +640,10 @@ void collection_describe(struct collection *collection, struct collection_status
 
 	*ret = (struct collection_status){
 		.state = state_name(collection),
+		.encoding = protobuf_choice_allows(
+				    collection->options.protobuf, collection->scope.resource)
+				    ? "protobuf"
+				    : "json",
 		.objects = store_count(collection->store, NULL),
 		.bytes = store_bytes(collection->store),
 		.idle = loop_now() - collection->looked,

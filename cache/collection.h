@@ -45,6 +45,7 @@ struct collection_options {
 	struct loop *loop;
 	struct strand_pool *pool;
 	struct admission *admission;
+	struct protobuf_choice *protobuf; /* NULL: JSON alone is asked for */
 	const struct collection_handlers *handlers;
 	void *data;
 	uint64_t applied; /* milliseconds; 0: COLLECTION_APPLIED_MS */
@@ -94,6 +95,7 @@ void collection_reconnect(struct collection *collection);
 /* What .kubefs/status says of it. */
 struct collection_status {
 	const char *state; /* "loading", "watching", "polled", "failed" */
+	const char *encoding; /* what it is asked for as: "protobuf", "json" */
 	size_t objects;
 	size_t bytes; /* of YAML */
 	uint64_t idle; /* milliseconds since the last look */

@@ -46,6 +46,7 @@ struct reflector {
 	gboolean no_list; /* the list by name is forbidden or unknown: GET */
 	gboolean no_watch; /* the watch is forbidden or unknown */
 	gboolean relist; /* list from etcd before the next watch */
+	gboolean unreadable; /* the call under way is over, what it tells void: JSON follows */
 	gboolean stopped;
 };
 
@@ -184,13 +185,39 @@ static gboolean take_known(void *data, const struct snapshot_key *key)
 	return reflector->handlers->known(reflector->data, key);
 }
 
+/* Told once: the kind is never asked for like that again. */
+static void refuse_protobuf(struct reflector *reflector, const char *why)
+{
+	g_autofree char *text = g_strdup_printf("asked for as JSON from now on: %s", why);
+
+	if (protobuf_choice_refuse(reflector->options.protobuf, reflector->options.scope->resource))
+		reflector->handlers->problem(reflector->data, text);
+}
+
+/* The item is not dropped: what follows tells it again. */
+static void give_up_protobuf(struct reflector *reflector, const char *why)
+{
+	reflector->unreadable = TRUE;
+	refuse_protobuf(reflector, why);
+	source_cancel(reflector->call);
+}
+
+static void tell_malformed(
+	struct reflector *reflector, const struct source_item *item, const GError *error)
+{
+	if (item->protobuf != NULL)
+		give_up_protobuf(reflector, error->message);
+	else
+		tell_problem(reflector, error);
+}
+
 static void put_item(struct reflector *reflector, const struct source_item *item)
 {
 	g_autoptr(GError) error = NULL;
 	struct snapshot *snapshot = NULL;
 
 	if (snapshot_create(item, take_known, reflector, &snapshot, &error) < 0)
-		tell_problem(reflector, error);
+		tell_malformed(reflector, item, error);
 	else if (snapshot != NULL)
 		reflector->handlers->put(reflector->data, snapshot);
 }
@@ -210,7 +237,7 @@ static void remove_item(struct reflector *reflector, const struct source_item *i
 	struct snapshot *none = NULL;
 
 	if (snapshot_create(item, take_removed, reflector, &none, &error) < 0)
-		tell_problem(reflector, error);
+		tell_malformed(reflector, item, error);
 	snapshot_unref(none);
 }
 
@@ -246,6 +273,14 @@ static void list_denied(struct reflector *reflector, const struct source_result 
 	reflector->handlers->failed(reflector->data, result);
 }
 
+/* Whether what a call told, or how it ended, must be asked for once more as JSON. */
+static gboolean take_unreadable(struct reflector *reflector, const struct source_result *result)
+{
+	if (result->unreadable)
+		refuse_protobuf(reflector, result->message);
+	return result->unreadable || reflector->unreadable;
+}
+
 static void list_failed(struct reflector *reflector, const struct source_result *result)
 {
 	const struct source_scope *scope = reflector->options.scope;
@@ -253,6 +288,10 @@ static void list_failed(struct reflector *reflector, const struct source_result 
 	admission_leave(reflector->options.admission);
 	reflector->phase = PHASE_RESTING;
 	tell_contact(reflector, result);
+	if (take_unreadable(reflector, result)) {
+		list_enqueue(reflector);
+		return;
+	}
 	if (result->expired && reflector->from != SOURCE_LIST_LATEST) {
 		reflector->from = SOURCE_LIST_LATEST;
 		list_enqueue(reflector);
@@ -282,7 +321,7 @@ static void on_list_item(void *data, const struct source_item *item)
 {
 	struct reflector *reflector = data;
 
-	if (!reflector->stopped)
+	if (!reflector->stopped && !reflector->unreadable)
 		put_item(reflector, item);
 }
 
@@ -303,7 +342,7 @@ static void on_list_done(void *data, const struct source_result *result)
 		admission_leave(reflector->options.admission);
 		return;
 	}
-	if (result->errnum != 0) {
+	if (result->errnum != 0 || reflector->unreadable) {
 		list_failed(reflector, result);
 		return;
 	}
@@ -348,12 +387,35 @@ static void on_watch_opened(void *data)
 		tell_contact(reflector, NULL);
 }
 
+/* The initial events are complete. */
+static void finish_stream(struct reflector *reflector, const char *version)
+{
+	list_complete(reflector, version);
+	reflector->phase = PHASE_WATCHING;
+	reflector->streaming = FALSE;
+	if (reflector->relist)
+		source_cancel(reflector->call);
+}
+
+static void take_bookmark(
+	struct reflector *reflector, enum source_event event, const struct source_item *item)
+{
+	g_autofree char *version = snapshot_version_of(item);
+
+	if (version == NULL && item->protobuf != NULL) {
+		give_up_protobuf(reflector, "a bookmark as protobuf that cannot be read");
+		return;
+	}
+	set_version(reflector, version);
+	if (event == SOURCE_SYNCED && reflector->phase == PHASE_LISTING)
+		finish_stream(reflector, version);
+}
+
 static void on_watch_event(void *data, enum source_event event, const struct source_item *item)
 {
 	struct reflector *reflector = data;
-	g_autofree char *version = NULL;
 
-	if (reflector->stopped)
+	if (reflector->stopped || reflector->unreadable)
 		return;
 	switch (event) {
 	case SOURCE_ADDED:
@@ -366,19 +428,8 @@ static void on_watch_event(void *data, enum source_event event, const struct sou
 		remove_item(reflector, item);
 		break;
 	case SOURCE_BOOKMARK:
-		version = snapshot_version_of(item);
-		set_version(reflector, version);
-		break;
 	case SOURCE_SYNCED:
-		version = snapshot_version_of(item);
-		set_version(reflector, version);
-		if (reflector->phase == PHASE_LISTING) {
-			list_complete(reflector, version);
-			reflector->phase = PHASE_WATCHING;
-			reflector->streaming = FALSE;
-			if (reflector->relist)
-				source_cancel(reflector->call);
-		}
+		take_bookmark(reflector, event, item);
 		break;
 	}
 }
@@ -411,6 +462,7 @@ static void watch_ended(struct reflector *reflector, const struct source_result 
 {
 	gboolean too_short = !reflector->watch_had_events &&
 			     loop_now() - reflector->watch_began < WATCH_TOO_SHORT;
+	gboolean unreadable = take_unreadable(reflector, result);
 
 	reflector->phase = PHASE_RESTING;
 	tell_contact(reflector, result);
@@ -422,7 +474,7 @@ static void watch_ended(struct reflector *reflector, const struct source_result 
 	} else if (reflector->relist || result->status == 404) {
 		/* It may be gone: then the list says so. */
 		relist(reflector);
-	} else if (result->errnum == 0 && !too_short) {
+	} else if (unreadable || (result->errnum == 0 && !too_short)) {
 		watch_begin(reflector);
 	} else {
 		tell_watch_problem(reflector, result);
@@ -459,27 +511,39 @@ static const struct source_watch_handlers watch_handlers = {
 	.done = on_watch_done,
 };
 
+/* What the next call asks for. */
+static struct source_scope begin_call(struct reflector *reflector)
+{
+	struct source_scope scope = *reflector->options.scope;
+
+	reflector->watch_began = loop_now();
+	reflector->watch_had_events = FALSE;
+	reflector->unreadable = FALSE;
+	scope.protobuf = protobuf_choice_allows(reflector->options.protobuf, scope.resource);
+	return scope;
+}
+
 static void watch_begin(struct reflector *reflector)
 {
 	struct source *source = reflector->options.source;
+	struct source_scope scope;
 
 	if (reflector->relist) {
 		relist(reflector);
 		return;
 	}
 	reflector->phase = PHASE_WATCHING;
-	reflector->watch_began = loop_now();
-	reflector->watch_had_events = FALSE;
-	reflector->call = source->ops->watch(source, reflector->options.scope, reflector->version,
-		FALSE, &watch_handlers, reflector_ref(reflector), reflector->options.strand);
+	scope = begin_call(reflector);
+	reflector->call = source->ops->watch(source, &scope, reflector->version, FALSE,
+		&watch_handlers, reflector_ref(reflector), reflector->options.strand);
 }
 
 static void on_admitted(void *data)
 {
 	struct reflector *reflector RELEASED = data;
 	struct source *source = reflector->options.source;
-	const struct source_scope *scope = reflector->options.scope;
 	struct strand *strand = reflector->options.strand;
+	struct source_scope scope;
 
 	if (reflector->stopped) {
 		admission_leave(reflector->options.admission);
@@ -493,19 +557,18 @@ static void on_admitted(void *data)
 	if (reflector->relist)
 		reflector->from = SOURCE_LIST_LATEST;
 	reflector->relist = FALSE;
-	reflector->watch_began = loop_now();
-	reflector->watch_had_events = FALSE;
+	scope = begin_call(reflector);
 	reflector->streaming = !reflector->no_stream && !reflector_must_poll(reflector) &&
 			       source->ops->has_watch_list(source);
 	reflector->handlers->list_begun(reflector->data);
 	if (reflector->no_list)
 		reflector->call = source->ops->get(
-			source, scope, &get_handlers, reflector_ref(reflector), strand);
+			source, &scope, &get_handlers, reflector_ref(reflector), strand);
 	else if (reflector->streaming)
-		reflector->call = source->ops->watch(source, scope, NULL, TRUE, &watch_handlers,
+		reflector->call = source->ops->watch(source, &scope, NULL, TRUE, &watch_handlers,
 			reflector_ref(reflector), strand);
 	else
-		reflector->call = source->ops->list(source, scope, reflector->from,
+		reflector->call = source->ops->list(source, &scope, reflector->from,
 			reflector->version, &list_handlers, reflector_ref(reflector), strand);
 }
 

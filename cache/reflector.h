@@ -3,12 +3,17 @@
  * client-go's tools/cache/reflector.go (protocol.md 1 to 10). Knows nothing of who keeps the
  * objects: it tells its handlers.
  *
+ * What the source may send as protobuf and cannot be read (cache/protobuf_read.h) is asked for as
+ * JSON: the list once more, the watch from the last version that was told. The kind is asked for
+ * like that from then on.
+ *
  * Everything runs on the strand given at creation; the functions below are called there, too,
  * unless they say otherwise.
  */
 #pragma once
 
 #include "cache/admission.h"
+#include "cache/protobuf_choice.h"
 #include "cache/snapshot.h"
 #include "client/loop.h"
 #include "client/source.h"
@@ -51,6 +56,7 @@ struct reflector_options {
 	struct loop *loop;
 	struct strand *strand;
 	struct admission *admission;
+	struct protobuf_choice *protobuf; /* NULL: JSON alone is asked for */
 	const struct source_scope *scope; /* must outlive the reflector's last handler call */
 };
 

@@ -8,6 +8,7 @@
 #include "cache/json_parse.h"
 #include "cache/json_write.h"
 #include "cache/object_times.h"
+#include "cache/protobuf_read.h"
 #include "cache/yaml_read.h"
 #include "cache/yaml_write.h"
 #include "client/error.h"
@@ -54,6 +55,33 @@ static void scratch_end(struct scratch **scratch)
 }
 
 #define SCRATCH_CLEANUP __attribute__((cleanup(scratch_end)))
+
+/* The JSON of the same object, but for its type and the fields that managedFields name. */
+static int decode_protobuf(struct document *document, const struct source_item *item,
+	struct document_node **ret_root, GError **error)
+{
+	const struct protobuf_kind *kind = protobuf_find_kind(
+		item->api_version, strlen(item->api_version), item->kind, strlen(item->kind));
+
+	*ret_root = NULL;
+	if (kind == NULL)
+		return error_set(error, EOPNOTSUPP, "protobuf of a kind that is not known");
+	return protobuf_read(document, kind, item->protobuf, item->length,
+		PROTOBUF_READ_WITHOUT_FIELDS_V1, ret_root, error);
+}
+
+static int decode(struct document *document, const struct source_item *item,
+	struct document_node **ret_root, GError **error)
+{
+	int r;
+
+	if (item->protobuf != NULL)
+		return decode_protobuf(document, item, ret_root, error);
+	r = json_parse(document, item->json, item->length, ret_root, error);
+	if (r < 0)
+		g_prefix_error(error, "malformed object: ");
+	return r;
+}
 
 /* A string member without NUL, or "". Free with g_free. */
 static char *copy_member(const struct document_node *node, const char *key)
@@ -241,11 +269,9 @@ int snapshot_create(const struct source_item *item, snapshot_known known, void *
 	struct snapshot_key key;
 	int r;
 
-	r = json_parse(scratch->document, item->json, item->length, &root, error);
-	if (r < 0) {
-		g_prefix_error(error, "malformed object: ");
+	r = decode(scratch->document, item, &root, error);
+	if (r < 0)
 		return r;
-	}
 	metadata = document_get(root, "metadata");
 	key = (struct snapshot_key){
 		.namespace = namespace = copy_member(metadata, "namespace"),
@@ -303,7 +329,7 @@ char *snapshot_version_of(const struct source_item *item)
 	const char *text;
 	size_t length;
 
-	if (json_parse(scratch->document, item->json, item->length, &root, NULL) < 0)
+	if (decode(scratch->document, item, &root, NULL) < 0)
 		return NULL;
 	if (!document_get_string(document_get(root, "metadata"), "resourceVersion", &text, &length))
 		return NULL;

@@ -40,8 +40,9 @@ typedef gboolean (*snapshot_known)(void *data, const struct snapshot_key *key);
 /*
  * Decodes item, drops metadata.managedFields and renders the rest. known may be NULL.
  * Returns 0 with *ret set, 0 with *ret NULL when known said TRUE, or -EBADMSG (malformed, or
- * without a name), -EFBIG (over SNAPSHOT_YAML_MAX), with error set; the message holds no value of
- * the object. Any thread; memory for decoding is kept per thread.
+ * without a name), -EFBIG (over SNAPSHOT_YAML_MAX), -EOPNOTSUPP (protobuf with something that only
+ * JSON can tell), with error set; the message holds no value of the object. Any thread; memory for
+ * decoding is kept per thread.
  *
  * Times are writes.md 7's: seconds come from creationTimestamp, the managedFields entries and
  * deletionTimestamp less its grace period; nanoseconds are a digest of the content, since
@@ -64,5 +65,5 @@ void snapshot_unref_pointer(struct snapshot **snapshot); /* for __attribute__((c
  */
 int snapshot_json(const struct snapshot *snapshot, GBytes **ret, GError **error);
 
-/* Returns the metadata.resourceVersion of a JSON object (a bookmark), or NULL. Free with g_free. */
+/* Returns the metadata.resourceVersion of an object (a bookmark), or NULL. Free with g_free. */
 char *snapshot_version_of(const struct source_item *item);

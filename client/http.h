@@ -94,6 +94,9 @@ struct http_head {
 	const char *server; /* the URL of the one that answers */
 };
 
+/* Whether a Content-Type is of that media type, whatever its parameters. Any thread. */
+gboolean http_content_type_is(const char *content_type, const char *type);
+
 /* -EPROTO with error set when the Content-Type is not application/json. Any thread. */
 int http_head_check_json(const struct http_head *head, GError **error);
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "client/http_internal.h"
+#include "client/protobuf_status.h"
 #include "client/status.h"
 
 /* What asks for longer is told to the caller at once. */
@@ -326,12 +327,15 @@ static gboolean retry_later(struct http_exchange *exchange, unsigned int retry_a
 
 static cJSON *parse_error_body(const struct http_response *response)
 {
+	const GByteArray *body = response->error_body;
 	cJSON *value;
 
-	if (response->error_body == NULL || response->too_long)
+	if (body == NULL || response->too_long)
 		return NULL;
-	value = cJSON_ParseWithLength(
-		(const char *)response->error_body->data, response->error_body->len);
+	/* Who asks for protobuf is refused in it, too. */
+	if (protobuf_is_envelope((const char *)body->data, body->len))
+		return protobuf_status_parse((const char *)body->data, body->len);
+	value = cJSON_ParseWithLength((const char *)body->data, body->len);
 	if (cJSON_IsObject(value))
 		return value;
 	cJSON_Delete(value); /* "404 page not found" begins with a number */

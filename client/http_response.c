@@ -174,13 +174,18 @@ size_t http_response_body(char *bytes, size_t size, size_t count, void *data)
 	return CURL_WRITEFUNC_PAUSE;
 }
 
+gboolean http_content_type_is(const char *content_type, const char *type)
+{
+	size_t length = strcspn(content_type, "; \t");
+
+	return length == strlen(type) && g_ascii_strncasecmp(content_type, type, length) == 0;
+}
+
 int http_head_check_json(const struct http_head *head, GError **error)
 {
-	size_t length = strcspn(head->content_type, "; \t");
 	g_autofree char *escaped = NULL;
 
-	if (length == strlen("application/json") &&
-		g_ascii_strncasecmp(head->content_type, "application/json", length) == 0)
+	if (http_content_type_is(head->content_type, "application/json"))
 		return 0;
 	escaped = escape_text(head->content_type, -1);
 	return error_set(error, EPROTO, "the answer's Content-Type is \"%s\", not application/json",

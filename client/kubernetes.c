@@ -24,11 +24,16 @@ static void destroy(struct source *source)
 	kubernetes_unref(kubernetes);
 }
 
-static gboolean has_watch_list(struct source *source)
+static unsigned int minor(struct source *source)
 {
 	const struct kubernetes *kubernetes = (struct kubernetes *)source;
 
-	return g_atomic_int_get(&kubernetes->minor) >= WATCH_LIST_MINOR;
+	return (unsigned int)g_atomic_int_get(&kubernetes->minor);
+}
+
+static gboolean has_watch_list(struct source *source)
+{
+	return minor(source) >= WATCH_LIST_MINOR;
 }
 
 static const char *where(struct source *source)
@@ -63,6 +68,7 @@ static const struct source_ops kubernetes_ops = {
 	.on_warning = on_warning,
 	.rules = kubernetes_rules,
 	.has_watch_list = has_watch_list,
+	.minor = minor,
 	.where = where,
 };
 

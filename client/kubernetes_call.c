@@ -5,6 +5,7 @@
 
 #include "client/error.h"
 #include "client/escape.h"
+#include "client/protobuf_envelope.h"
 #include "client/status.h"
 
 struct kubernetes *kubernetes_ref(struct kubernetes *kubernetes)
@@ -143,6 +144,7 @@ static void finish_failed(struct kubernetes_call *call, int status)
 		.message = message,
 		.retry_after = failure.retry_after,
 		.expired = failure.expired,
+		.unreadable = failure.unreadable,
 	};
 	finish(call, &result);
 	failure_clear(&failure);
@@ -151,9 +153,11 @@ static void finish_failed(struct kubernetes_call *call, int status)
 static void on_head(void *data, const struct http_head *head)
 {
 	struct kubernetes_call *call = data;
+	gboolean readable =
+		call->protobuf && http_content_type_is(head->content_type, PROTOBUF_CONTENT_TYPE);
 	GError *error = NULL;
 
-	if (http_head_check_json(head, &error) < 0)
+	if (!readable && http_head_check_json(head, &error) < 0)
 		kubernetes_call_fail(call, error);
 	else if (call->ops->head != NULL)
 		call->ops->head(call, head->content_type);

@@ -35,7 +35,7 @@ struct kubernetes_call;
 
 /* All run on the call's strand. */
 struct kubernetes_call_ops {
-	/* The server accepted the request, with JSON of this Content-Type. May be NULL. */
+	/* The server accepted the request, with JSON or, if it may be, protobuf. May be NULL. */
 	void (*head)(struct kubernetes_call *call, const char *content_type);
 	void (*body)(struct kubernetes_call *call, const char *bytes, size_t length);
 	/* The body came to its end: 0, or a negative errno and why that was too early. */
@@ -55,6 +55,7 @@ struct kubernetes_failure {
 	char *reason; /* or NULL */
 	unsigned int retry_after;
 	gboolean expired;
+	gboolean unreadable; /* what came as protobuf */
 };
 
 /* Implementations embed this first. */
@@ -64,6 +65,7 @@ struct kubernetes_call {
 	struct kubernetes *kubernetes;
 	struct strand *strand;
 	enum kubernetes_warn warn; /* how Warning headers are told; set before the start */
+	gboolean protobuf; /* an answer may be protobuf; set before the start */
 	char *what; /* the request under way, for messages */
 	/* Within ops->done: the exchange that is over, NULL when none was begun. */
 	const struct http_result *http;

@@ -3,10 +3,10 @@
 #include <errno.h>
 
 #include "client/error.h"
-#include "client/json_stream.h"
-#include "client/json_text.h"
 #include "client/kubernetes_call.h"
+#include "client/kubernetes_page.h"
 #include "client/kubernetes_url.h"
+#include "client/protobuf_envelope.h"
 
 /* client-go's tools/pager: objects a page. */
 #define PAGE_LIMIT "500"
@@ -25,52 +25,29 @@ struct list {
 	gboolean whole; /* without a limit: the list began again */
 	char *version; /* the first page's */
 	char *token; /* to continue with, NULL for a first page */
-	char *next_token; /* the current page's metadata.continue, or NULL */
-	struct json_stream *stream; /* the current page's */
+	gboolean protobuf; /* the current page's form */
+	struct kubernetes_page *page; /* the current one, once its head has come */
 };
 
-static void on_item(void *data, const char *json, size_t length)
+static void on_item(void *data, const struct source_item *item)
 {
 	struct list *list = data;
-	const struct source_item item = {
-		.json = json,
-		.length = length,
+
+	list->handlers.item(list->data, item);
+}
+
+static void on_head(struct kubernetes_call *call, const char *content_type)
+{
+	struct list *list = (struct list *)call;
+
+	list->protobuf = http_content_type_is(content_type, PROTOBUF_CONTENT_TYPE);
+	list->page = kubernetes_page_create(&(struct kubernetes_page_options){
+		.protobuf = list->protobuf,
 		.api_version = list->api_version,
 		.kind = list->kind,
-	};
-
-	list->handlers.item(list->data, &item);
-}
-
-static char *find_string(struct json_text json, const char *key)
-{
-	struct json_text value;
-
-	return json_text_find(json, JSON_PATH(key), &value) ? json_text_string(value) : NULL;
-}
-
-static void on_member(void *data, const char *key, const char *json, size_t length)
-{
-	const struct json_text metadata = {json, length};
-	struct list *list = data;
-
-	if (!g_str_equal(key, "metadata"))
-		return;
-	g_free(list->next_token);
-	list->next_token = find_string(metadata, "continue");
-	/* All pages show the first one's state, so a watch begins there (client-go's pager). */
-	if (list->version == NULL)
-		list->version = find_string(metadata, "resourceVersion");
-}
-
-static void begin_page(struct list *list)
-{
-	const struct json_stream_handlers handlers = {.object = on_item, .member = on_member};
-
-	json_stream_free(list->stream);
-	list->stream =
-		json_stream_create(JSON_STREAM_LIST, JSON_STREAM_OBJECT_MAX, &handlers, list);
-	g_clear_pointer(&list->next_token, g_free);
+		.item = on_item,
+		.data = list,
+	});
 }
 
 /*
@@ -95,12 +72,19 @@ static char *make_path(const struct list *list)
 	return g_string_free(url, FALSE);
 }
 
+static const char *accept_of(const struct list *list)
+{
+	if (list->metadata_only)
+		return KUBERNETES_ACCEPT_METADATA_LIST;
+	return list->base.protobuf ? KUBERNETES_ACCEPT_PROTOBUF : NULL;
+}
+
 static struct http_request make_request(const struct list *list, const char *path)
 {
 	return (struct http_request){
 		.method = "GET",
 		.path = path,
-		.accept = list->metadata_only ? KUBERNETES_ACCEPT_METADATA_LIST : NULL,
+		.accept = accept_of(list),
 		.lane = HTTP_LANE_LIST,
 		.idle_timeout = KUBERNETES_IDLE_TIMEOUT,
 		/* "Too large resource version" asks to try again: the caller knows better. */
@@ -113,27 +97,27 @@ static gboolean send_page(struct list *list)
 	g_autofree char *path = make_path(list);
 	const struct http_request request = make_request(list, path);
 
-	begin_page(list);
+	g_clear_pointer(&list->page, kubernetes_page_free);
 	return kubernetes_call_send(&list->base, &request);
 }
 
 static void on_body(struct kubernetes_call *call, const char *bytes, size_t length)
 {
 	struct list *list = (struct list *)call;
-	GError *error = NULL;
+	struct kubernetes_failure failure = {.unreadable = list->protobuf};
 
-	if (json_stream_feed(list->stream, bytes, length, &error) < 0)
-		kubernetes_call_fail(call, error);
+	if (kubernetes_page_feed(list->page, bytes, length, &failure.error) < 0)
+		kubernetes_call_refuse(call, &failure);
 }
 
 static int on_end(struct kubernetes_call *call, GError **error)
 {
 	struct list *list = (struct list *)call;
-	int r = json_stream_end(list->stream, error);
+	int r = kubernetes_page_end(list->page, error);
 
 	if (r < 0)
 		return r;
-	if (list->token != NULL && g_strcmp0(list->token, list->next_token) == 0)
+	if (list->token != NULL && g_strcmp0(list->token, kubernetes_page_token(list->page)) == 0)
 		return error_set(error, EPROTO, "the page continues with itself");
 	return 0;
 }
@@ -158,19 +142,30 @@ static void begin_again(struct list *list)
 	g_clear_pointer(&list->token, g_free);
 }
 
+/* Notes what a page that is complete says of the list. TRUE when there is more. */
+static gboolean take_page(struct list *list)
+{
+	const char *token = kubernetes_page_token(list->page);
+
+	/* All pages show the first one's state, so a watch begins there (client-go's pager). */
+	if (list->version == NULL)
+		list->version = g_strdup(kubernetes_page_version(list->page));
+	/* Only a token that is not empty means that there is more. */
+	if (token == NULL || *token == '\0')
+		return FALSE;
+	g_free(list->token);
+	list->token = g_strdup(token);
+	return TRUE;
+}
+
 static gboolean on_done(struct kubernetes_call *call, const struct source_result *result)
 {
 	struct list *list = (struct list *)call;
 	struct source_result last = *result;
-	/* Only a token that is not empty means that there is more. */
-	gboolean more = list->next_token != NULL && *list->next_token != '\0';
 
 	if (result->errnum != 0 && result->expired && list->token != NULL) {
 		begin_again(list);
-	} else if (result->errnum == 0 && more) {
-		g_free(list->token);
-		list->token = g_steal_pointer(&list->next_token);
-	} else {
+	} else if (result->errnum != 0 || !take_page(list)) {
 		if (result->errnum == 0)
 			last.version = list->version != NULL ? list->version : "";
 		list->handlers.done(list->data, &last);
@@ -193,12 +188,12 @@ static void on_free(struct kubernetes_call *call)
 	g_free(list->known_version);
 	g_free(list->version);
 	g_free(list->token);
-	g_free(list->next_token);
-	json_stream_free(list->stream);
+	kubernetes_page_free(list->page);
 	g_free(list);
 }
 
 static const struct kubernetes_call_ops list_ops = {
+	.head = on_head,
 	.body = on_body,
 	.end = on_end,
 	.done = on_done,
@@ -228,7 +223,7 @@ struct source_call *kubernetes_list(struct source *source, const struct source_s
 			     ? SOURCE_LIST_LATEST
 			     : from;
 	list->known_version = g_strdup(known_version);
-	begin_page(list);
+	list->base.protobuf = scope->protobuf && !scope->metadata_only;
 	path = list->path == NULL ? NULL : make_path(list);
 	request = make_request(list, path);
 	kubernetes_call_start(&list->base, &request, error);

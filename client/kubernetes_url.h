@@ -11,6 +11,9 @@
 #define KUBERNETES_ACCEPT_METADATA_LIST                                                            \
 	"application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 
+/* Lists and watches alike; the server takes the first that it has (client-go asks so, too). */
+#define KUBERNETES_ACCEPT_PROTOBUF "application/vnd.kubernetes.protobuf,application/json"
+
 /*
  * Whether name can be one segment of a path: not empty, ".", "..", without '/', '%' and control
  * characters (apimachinery's IsValidPathSegmentName). The server splits the decoded path, so a name

@@ -1,14 +1,12 @@
 #include "client/kubernetes_watch.h"
 
-#include <errno.h>
-#include <string.h>
-
 #include "client/error.h"
-#include "client/escape.h"
 #include "client/json_stream.h"
-#include "client/json_text.h"
 #include "client/kubernetes_call.h"
+#include "client/kubernetes_frame.h"
 #include "client/kubernetes_url.h"
+#include "client/protobuf_envelope.h"
+#include "client/protobuf_stream.h"
 
 /* Seconds after which the server ends the watch; random, so that not all come back at once. */
 #define TIMEOUT_MIN 300
@@ -30,149 +28,117 @@ struct watch {
 	char *api_version;
 	char *kind;
 	gboolean initial; /* the bookmark that ends the initial events is still to come */
-	struct json_stream *stream;
+	struct json_stream *json; /* one of the two, once the head has come */
+	struct protobuf_stream *protobuf;
 };
-
-/* One frame, taken apart. */
-struct frame {
-	struct json_text type;
-	struct json_text object;
-};
-
-static int read_frame(struct json_text json, struct frame *ret_frame, GError **error)
-{
-	struct frame frame = {0};
-	struct json_members members;
-	struct json_text key, value;
-	int r = json_members_init(&members, json);
-
-	while (r >= 0 && (r = json_members_next(&members, &key, &value)) > 0) {
-		if (json_text_is(key, "type"))
-			frame.type = value;
-		else if (json_text_is(key, "object"))
-			frame.object = value;
-	}
-	if (r < 0)
-		return error_set(error, EPROTO, "not a JSON object");
-	if (frame.type.text == NULL)
-		return error_set(error, EPROTO, "no \"type\"");
-	if (frame.object.text == NULL || *frame.object.text != '{')
-		return error_set(error, EPROTO, "no \"object\"");
-	*ret_frame = frame;
-	return 0;
-}
 
 /* The Status of an ERROR event ends the watch (an expired version comes so, in a 200 stream). */
-static void refuse(struct watch *watch, struct json_text object)
+static void refuse(struct watch *watch, const struct kubernetes_frame *frame)
 {
-	cJSON *status = cJSON_ParseWithLength(object.text, object.length);
+	cJSON *status = kubernetes_frame_status(frame);
 	const struct kubernetes_failure failure = kubernetes_failure_from_status(status);
 
 	cJSON_Delete(status);
 	kubernetes_call_refuse(&watch->base, &failure);
 }
 
-/* KEP-3157: the annotation says that the initial events are complete. */
-static gboolean ends_initial_events(struct json_text object)
+static void fail_frame(struct watch *watch, guint64 number, const GError *problem)
 {
-	struct json_text value;
+	struct kubernetes_failure failure = {.unreadable = watch->protobuf != NULL};
 
-	return json_text_find(object,
-		       JSON_PATH("metadata", "annotations", "k8s.io/initial-events-end"), &value) &&
-	       json_text_is(value, "true");
+	error_set(&failure.error, problem->code, "frame %" G_GUINT64_FORMAT ": %s", number,
+		problem->message);
+	kubernetes_call_refuse(&watch->base, &failure);
 }
 
-static gboolean find_event(
-	struct watch *watch, const struct frame *frame, enum source_event *ret_event)
+static void take_frame(struct watch *watch, const struct kubernetes_frame *frame)
 {
-	static const struct {
-		const char *type;
-		enum source_event event;
-	} events[] = {
-		{"ADDED", SOURCE_ADDED},
-		{"MODIFIED", SOURCE_MODIFIED},
-		{"DELETED", SOURCE_DELETED},
-		{"BOOKMARK", SOURCE_BOOKMARK},
-	};
+	enum source_event event = frame->event;
 
-	for (size_t i = 0; i < G_N_ELEMENTS(events); i++) {
-		if (!json_text_is(frame->type, events[i].type))
-			continue;
-		*ret_event = events[i].event;
-		if (*ret_event == SOURCE_BOOKMARK && watch->initial &&
-			ends_initial_events(frame->object)) {
-			watch->initial = FALSE;
-			*ret_event = SOURCE_SYNCED;
-		}
-		return TRUE;
+	if (frame->is_error) {
+		refuse(watch, frame);
+		return;
 	}
-	return FALSE;
+	if (watch->initial && frame->ends_initial) {
+		watch->initial = FALSE;
+		event = SOURCE_SYNCED;
+	}
+	watch->handlers.event(watch->data, event, &frame->item);
 }
 
-static void fail_frame(struct watch *watch, const char *problem)
-{
-	GError *error = NULL;
-
-	error_set(&error, EPROTO, "frame %" G_GUINT64_FORMAT ": %s",
-		json_stream_count(watch->stream), problem);
-	kubernetes_call_fail(&watch->base, error);
-}
-
-static void on_frame(void *data, const char *json, size_t length)
+static void on_json(void *data, const char *json, size_t length)
 {
 	struct watch *watch = data;
 	g_autoptr(GError) error = NULL;
-	struct source_item item = {.api_version = watch->api_version, .kind = watch->kind};
-	struct frame frame = {0};
-	enum source_event event;
+	struct kubernetes_frame frame;
 
 	/* What follows an ERROR, or something unreadable, in the same piece. */
 	if (watch->base.failure.error != NULL)
 		return;
-	if (read_frame((struct json_text){json, length}, &frame, &error) < 0) {
-		fail_frame(watch, error->message);
+	if (kubernetes_frame_read_json((struct json_text){json, length}, watch->api_version,
+		    watch->kind, &frame, &error) < 0)
+		fail_frame(watch, json_stream_count(watch->json), error);
+	else
+		take_frame(watch, &frame);
+}
+
+static void on_protobuf(
+	void *data, const struct protobuf_input *type, const struct protobuf_input *envelope)
+{
+	struct watch *watch = data;
+	g_autoptr(GError) error = NULL;
+	struct kubernetes_frame frame;
+
+	if (watch->base.failure.error != NULL)
 		return;
-	}
-	if (json_text_is(frame.type, "ERROR")) {
-		refuse(watch, frame.object);
-		return;
-	}
-	if (!find_event(watch, &frame, &event)) {
-		fail_frame(watch, "an unknown \"type\"");
-		return;
-	}
-	item.json = frame.object.text;
-	item.length = frame.object.length;
-	watch->handlers.event(watch->data, event, &item);
+	if (kubernetes_frame_read_protobuf(
+		    type, envelope, watch->api_version, watch->kind, &frame, &error) < 0)
+		fail_frame(watch, protobuf_stream_count(watch->protobuf), error);
+	else
+		take_frame(watch, &frame);
 }
 
 static void on_head(struct kubernetes_call *call, const char *content_type)
 {
+	static const struct json_stream_handlers json = {.object = on_json};
+	static const struct protobuf_stream_handlers protobuf = {.event = on_protobuf};
 	struct watch *watch = (struct watch *)call;
 
+	if (http_content_type_is(content_type, PROTOBUF_CONTENT_TYPE))
+		watch->protobuf =
+			protobuf_stream_create(PROTOBUF_STREAM_FRAMES, FRAME_MAX, &protobuf, watch);
+	else
+		watch->json = json_stream_create(JSON_STREAM_FRAMES, FRAME_MAX, &json, watch);
 	if (watch->handlers.opened != NULL)
 		watch->handlers.opened(watch->data);
+}
+
+static int feed(struct watch *watch, const char *bytes, size_t length, GError **error)
+{
+	return watch->protobuf != NULL ? protobuf_stream_feed(watch->protobuf, bytes, length, error)
+				       : json_stream_feed(watch->json, bytes, length, error);
 }
 
 static void on_body(struct kubernetes_call *call, const char *bytes, size_t length)
 {
 	struct watch *watch = (struct watch *)call;
-	GError *error = NULL;
+	struct kubernetes_failure failure = {.unreadable = watch->protobuf != NULL};
 
-	if (json_stream_feed(watch->stream, bytes, length, &error) >= 0)
+	if (feed(watch, bytes, length, &failure.error) >= 0)
 		return;
 	/* An ERROR before it says more. */
 	if (call->failure.error != NULL)
-		g_error_free(error);
+		g_error_free(failure.error);
 	else
-		kubernetes_call_fail(call, error);
+		kubernetes_call_refuse(call, &failure);
 }
 
 static int on_end(struct kubernetes_call *call, GError **error)
 {
 	struct watch *watch = (struct watch *)call;
 
-	return json_stream_end(watch->stream, error);
+	return watch->protobuf != NULL ? protobuf_stream_end(watch->protobuf, error)
+				       : json_stream_end(watch->json, error);
 }
 
 static gboolean on_done(struct kubernetes_call *call, const struct source_result *result)
@@ -189,7 +155,8 @@ static void on_free(struct kubernetes_call *call)
 
 	g_free(watch->api_version);
 	g_free(watch->kind);
-	json_stream_free(watch->stream);
+	json_stream_free(watch->json);
+	protobuf_stream_free(watch->protobuf);
 	g_free(watch);
 }
 
@@ -200,6 +167,13 @@ static const struct kubernetes_call_ops watch_ops = {
 	.done = on_done,
 	.free = on_free,
 };
+
+static const char *accept_of(const struct source_scope *scope)
+{
+	if (scope->metadata_only)
+		return KUBERNETES_ACCEPT_METADATA;
+	return scope->protobuf ? KUBERNETES_ACCEPT_PROTOBUF : NULL;
+}
 
 static char *make_path(
 	const struct source_scope *scope, const char *version, gboolean initial, GError **error)
@@ -230,14 +204,13 @@ struct source_call *kubernetes_watch(struct source *source, const struct source_
 	const char *version, gboolean initial, const struct source_watch_handlers *handlers,
 	void *data, struct strand *strand)
 {
-	const struct json_stream_handlers frames = {.object = on_frame};
 	struct watch *watch = g_new0(struct watch, 1);
 	GError *error = NULL;
 	g_autofree char *path = make_path(scope, version, initial, &error);
 	const struct http_request request = {
 		.method = "GET",
 		.path = path,
-		.accept = scope->metadata_only ? KUBERNETES_ACCEPT_METADATA : NULL,
+		.accept = accept_of(scope),
 		.lane = HTTP_LANE_WATCH,
 		.idle_timeout = IDLE_TIMEOUT,
 	};
@@ -249,7 +222,7 @@ struct source_call *kubernetes_watch(struct source *source, const struct source_
 	watch->api_version =
 		kubernetes_url_api_version(scope->resource->group, scope->resource->version);
 	watch->kind = g_strdup(scope->resource->kind);
-	watch->stream = json_stream_create(JSON_STREAM_FRAMES, FRAME_MAX, &frames, watch);
+	watch->base.protobuf = scope->protobuf && !scope->metadata_only;
 	kubernetes_call_start(&watch->base, &request, error);
 	return &watch->base.call;
 }

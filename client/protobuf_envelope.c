@@ -4,8 +4,6 @@
 
 #include "client/error.h"
 
-#define CONTENT_TYPE "application/vnd.kubernetes.protobuf"
-
 #define UNKNOWN_FIELDS (PROTOBUF_UNKNOWN_CONTENT_TYPE + 1)
 
 /* Field numbers of runtime.TypeMeta. */
@@ -66,8 +64,8 @@ int protobuf_type_read(struct protobuf_input input, struct protobuf_input *ret_a
 
 bool protobuf_content_is_known(enum protobuf_unknown field, const struct protobuf_input *value)
 {
-	return protobuf_length(value) == 0 ||
-	       (field == PROTOBUF_UNKNOWN_CONTENT_TYPE && protobuf_equal(value, CONTENT_TYPE));
+	return protobuf_length(value) == 0 || (field == PROTOBUF_UNKNOWN_CONTENT_TYPE &&
+						      protobuf_equal(value, PROTOBUF_CONTENT_TYPE));
 }
 
 static int read_unknown(struct protobuf_input input, struct protobuf_envelope *envelope)

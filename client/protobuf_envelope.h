@@ -8,6 +8,7 @@
 
 #include "client/protobuf_wire.h"
 
+#define PROTOBUF_CONTENT_TYPE "application/vnd.kubernetes.protobuf"
 #define PROTOBUF_PREFIX "k8s"
 #define PROTOBUF_PREFIX_LENGTH 4 /* with its NUL */
 

@@ -43,6 +43,11 @@ struct source_scope {
 	const char *namespace; /* NULL: all namespaces, or cluster-scoped */
 	const char *name; /* NULL: all; else fieldSelector metadata.name=NAME */
 	gboolean metadata_only; /* PartialObjectMetadata will do */
+	/*
+	 * list and watch: protobuf is asked for, which whoever asks can read; a server that has it
+	 * not sends JSON all the same.
+	 */
+	gboolean protobuf;
 	const char *subresource; /* get and change: NULL, "status" or "scale"; needs name */
 };
 
@@ -54,6 +59,7 @@ struct source_result {
 	const char *message; /* one line for a person */
 	unsigned int retry_after; /* milliseconds */
 	gboolean expired; /* the version is too old (410) or too new: list afresh */
+	gboolean unreadable; /* what came as protobuf cannot be read: ask for JSON */
 	const char *version; /* list: the collection's version to watch from; else NULL */
 };
 
@@ -61,16 +67,18 @@ enum source_event {
 	SOURCE_ADDED,
 	SOURCE_MODIFIED,
 	SOURCE_DELETED,
-	SOURCE_BOOKMARK, /* json is the object that carries only the version */
+	SOURCE_BOOKMARK, /* the item is the object that carries only the version */
 	SOURCE_SYNCED, /* the bookmark that ends the initial events of a WatchList stream */
 };
 
 /*
  * item: one object of a list or event as JSON text, valid during the call; api_version and kind are
- * what it must be given when it lacks them (the items of typed lists do).
+ * what it must be given when it lacks them (the items of typed lists do). Where protobuf was asked
+ * for, it may be a protobuf message of that kind instead, which always lacks them.
  */
 struct source_item {
-	const char *json;
+	const char *json; /* NULL: it is protobuf */
+	const char *protobuf; /* NULL: it is JSON */
 	size_t length;
 	const char *api_version;
 	const char *kind;
@@ -204,6 +212,8 @@ struct source_ops {
 		const struct source_get_handlers *handlers, void *data, struct strand *strand);
 	/* Whether a WatchList stream is worth trying (the server's version has it). */
 	gboolean (*has_watch_list)(struct source *source);
+	/* N of the server's version 1.N, 0 while it is not known. */
+	unsigned int (*minor)(struct source *source);
 	/* Where the server is, for messages: "https://10.0.0.1:6443". */
 	const char *(*where)(struct source *source);
 };

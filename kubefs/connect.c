@@ -222,6 +222,7 @@ int connect_start(struct filesystem *filesystem, const struct options *options,
 			.handlers = &CHANGES_HANDLERS,
 			.data = context,
 			.idle = options->idle * 1000,
+			.json = options->json,
 		});
 	}
 	if (filesystem->keys == NULL)

@@ -98,8 +98,7 @@ static int set_idle(struct options *options, const char *value, GError **error)
 	return 0;
 }
 
-/* Kernel features to do without, joined with '+': so that the ways around them can be tested. */
-static int set_without(struct options *options, const char *value, GError **error)
+static int set_without_one(struct options *options, const char *name, GError **error)
 {
 	static const struct {
 		const char *name;
@@ -113,19 +112,35 @@ static int set_without(struct options *options, const char *value, GError **erro
 		{"cache_symlinks", FUSE_CAP_CACHE_SYMLINKS},
 		{"splice_write", FUSE_CAP_SPLICE_WRITE},
 	};
+
+	if (strcmp(name, "protobuf") == 0) {
+		options->json = TRUE;
+		return 0;
+	}
+	for (guint i = 0; i < G_N_ELEMENTS(features); i++) {
+		if (strcmp(features[i].name, name) == 0) {
+			options->refused |= features[i].capability;
+			return 0;
+		}
+	}
+	return error_set(error, EINVAL, "-o without: no such feature \"%s\"", name);
+}
+
+/*
+ * Features of the kernel or the server to do without, joined with '+': so that the ways around them
+ * can be tested.
+ */
+static int set_without(struct options *options, const char *value, GError **error)
+{
 	g_auto(GStrv) names = g_strsplit(value, "+", -1);
 
 	if (names[0] == NULL)
 		return error_set(error, EINVAL, "-o without: a feature is missing");
 	for (char **name = names; *name != NULL; name++) {
-		guint i = 0;
+		int r = set_without_one(options, *name, error);
 
-		while (i < G_N_ELEMENTS(features) && strcmp(features[i].name, *name) != 0)
-			i++;
-		if (i == G_N_ELEMENTS(features))
-			return error_set(
-				error, EINVAL, "-o without: no such feature \"%s\"", *name);
-		options->refused |= features[i].capability;
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

@@ -38,6 +38,7 @@ struct options {
 	struct guard *guard;
 	GString *mount; /* options for libfuse, joined with commas */
 	guint64 idle; /* seconds, 0: the default */
+	gboolean json; /* ask API servers for no protobuf */
 	guint refused; /* FUSE_CAP_* */
 };
 

@@ -28,9 +28,10 @@ static void append_collections(GString *text, struct cache *cache)
 		if (scope->name != NULL)
 			g_string_append_printf(text, "    name: %s\n", scope->name);
 		g_string_append_printf(text,
-			"    state: %s\n    objects: %zu\n    bytes: %zu\n    idleSeconds: "
-			"%" G_GUINT64_FORMAT "\n",
-			status.state, status.objects, status.bytes, status.idle / 1000);
+			"    state: %s\n    encoding: %s\n    objects: %zu\n    bytes: %zu\n    "
+			"idleSeconds: %" G_GUINT64_FORMAT "\n",
+			status.state, status.encoding, status.objects, status.bytes,
+			status.idle / 1000);
 	}
 }
 

@@ -4,9 +4,11 @@ KUBEFS_BUILD names the build directory.
 """
 
 import base64
+import contextlib
 import json
 import os
 import pathlib
+import re
 import struct
 import subprocess
 import time
@@ -299,6 +301,70 @@ def test_a_watch_is_the_same_in_both_forms(filled, probe):
     for item in objects:
         assert "--- ADDED\n" + probe.ask(b"j", json.dumps(item).encode()) in got
     assert '--- BOOKMARK\napiVersion: v1\nkind: Secret\nmetadata:\n  annotations:\n    k8s.io/initial-events-end: "true"\n' in got
+
+
+def files_below(mounted):
+    return {os.path.relpath(os.path.join(folder, name), mounted.path)
+            for top in ("cluster", "namespaces") for folder, _, names in os.walk(mounted.path / top) for name in names}
+
+
+def read_or_nothing(mounted, name):
+    with contextlib.suppress(FileNotFoundError):
+        return (mounted.path / name).read_bytes()
+    return None
+
+
+def expect_same_trees(one, other):
+    """Each file of both is the same; those of busy objects are read again while they differ."""
+    deadline = time.monotonic() + 60
+    names = files_below(one) | files_below(other)
+    differing = names
+    while differing:
+        differing = {name for name in differing if read_or_nothing(one, name) != read_or_nothing(other, name)}
+        assert not differing or time.monotonic() < deadline, sorted(differing)
+    return names
+
+
+ODD = {"kubefs.dev/odd": "a\r\n\x7f\u2028 \ufeff\x85: #'\"yes", "kubefs.dev/empty": "", "kubefs.dev/date": "2024-01-01"}
+
+
+def annotate_one_of_each(cluster):
+    """Give an object of each kind odd annotations; returns the kinds."""
+    kinds = set()
+    for collection, version, kind in listable(cluster):
+        for item in (cluster.api("GET", f"{collection}?limit=1")["items"] or [])[:1]:
+            path = cluster.api.object_path({"apiVersion": version, "kind": kind, "metadata": item["metadata"]})
+            with contextlib.suppress(ApiError):
+                cluster.api("PATCH", path, {"metadata": {"annotations": ODD}}, content_type="application/merge-patch+json")
+                kinds.add((version, kind))
+    return kinds
+
+
+@pytest.mark.bounded(400)
+def test_a_mount_is_the_same_in_both_forms(filled, namespace, mount):
+    protobuf, plain = mount("-o", "ro"), mount("-o", "ro,without=protobuf")
+    names = expect_same_trees(protobuf, plain)
+    kinds = {name.split("/")[-2] for name in names}
+    assert {"pods", "secrets", "nodes", "deployments.apps", "resourceslices.resource.k8s.io", "leases.coordination.k8s.io",
+            "recipes.sample.kubefs.dev", "validatingwebhookconfigurations.admissionregistration.k8s.io"} <= kinds
+    encodings = dict(re.findall(r"- resource: (\S+)\n(?:    namespace: .*\n)?    state: \w+\n    encoding: (\w+)",
+                                protobuf.status()))
+    print(f"{len(names)} files; as JSON alone: {sorted(name for name, form in encodings.items() if form == 'json')}")
+    assert sum(form == "protobuf" for form in encodings.values()) > 50, encodings
+    assert encodings["recipes.sample.kubefs.dev"] == "json"
+    assert "encoding: protobuf" not in plain.status()
+    # What a watch tells.
+    assert len(annotate_one_of_each(filled)) > 50
+    filled.api("POST", f"/api/v1/namespaces/{namespace}/configmaps", {
+        "metadata": {"name": "odd"}, "data": {f"key{i}": value for i, value in enumerate(ODD.values())},
+        "binaryData": {"bytes": "AP8="}})
+    for mounted in protobuf, plain:
+        mounted.wait_for(mounted.file("configmaps", "odd", namespace).exists, "the last change")
+    expect_same_trees(protobuf, plain)
+    filled.api("DELETE", f"/api/v1/namespaces/{namespace}/configmaps/odd")
+    for mounted in protobuf, plain:
+        mounted.wait_for(lambda: not mounted.file("configmaps", "odd", namespace).exists(), "the deletion")
+        assert "from now on" not in mounted.errors()
 
 
 def stored_values(cluster):

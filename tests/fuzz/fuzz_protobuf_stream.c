@@ -1,11 +1,14 @@
 /*
  * Feeds the input to both modes of client/protobuf_stream.h, whole and in pieces whose sizes the
- * first byte gives: both ways must agree, in what is handed out and in how it ends.
+ * first byte gives: both ways must agree, in what is handed out and in how it ends. Events are
+ * taken apart, and the input is read as a Status, too.
  */
 #include <glib.h>
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "client/kubernetes_frame.h"
+#include "client/protobuf_status.h"
 #include "client/protobuf_stream.h"
 
 #define OBJECT_MAX 4096
@@ -39,9 +42,22 @@ static void note_item(void *data, const struct protobuf_input *message)
 	note(data, 'i', message);
 }
 
+static void read_frame(const struct protobuf_input *type, const struct protobuf_input *envelope)
+{
+	g_autoptr(GError) error = NULL;
+	struct kubernetes_frame frame;
+	int result = kubernetes_frame_read_protobuf(type, envelope, "v1", "Pod", &frame, &error);
+
+	if (result != (error == NULL ? 0 : -error->code))
+		abort();
+	if (result == 0 && frame.is_error)
+		cJSON_Delete(kubernetes_frame_status(&frame));
+}
+
 static void note_event(
 	void *data, const struct protobuf_input *type, const struct protobuf_input *envelope)
 {
+	read_frame(type, envelope);
 	note(data, 't', type);
 	note(data, 'e', envelope);
 }
@@ -71,6 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size < 2)
 		return 0;
+	cJSON_Delete(protobuf_status_parse((const char *)data + 1, size - 1));
 	for (unsigned int mode = PROTOBUF_STREAM_LIST; mode <= PROTOBUF_STREAM_FRAMES; mode++) {
 		GString *whole = g_string_new(NULL);
 		GString *pieces = g_string_new(NULL);

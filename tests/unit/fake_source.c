@@ -30,6 +30,7 @@ struct fake_source {
 	void (*warning)(void *data, const char *text);
 	void *warning_data;
 	gboolean watch_list;
+	unsigned int minor;
 	gboolean destroyed;
 };
 
@@ -47,6 +48,8 @@ struct delivery {
 	enum step step;
 	enum source_event event;
 	char *json;
+	GByteArray *protobuf; /* instead, of kind */
+	char *kind;
 	struct source_result result;
 	struct source_catalog *catalog;
 	GPtrArray *causes; /* of char *, or NULL */
@@ -76,6 +79,8 @@ static const struct source_call_ops call_ops = {.cancel = call_cancel, .free = c
 static void delivery_free(struct delivery *delivery)
 {
 	g_free(delivery->json);
+	g_clear_pointer(&delivery->protobuf, g_byte_array_unref);
+	g_free(delivery->kind);
 	g_free((char *)delivery->result.reason);
 	g_free((char *)delivery->result.message);
 	g_free((char *)delivery->result.version);
@@ -149,6 +154,10 @@ static void run_delivery(void *data)
 	if (delivery->json != NULL) {
 		item.json = delivery->json;
 		item.length = strlen(delivery->json);
+	} else if (delivery->protobuf != NULL) {
+		item.protobuf = (const char *)delivery->protobuf->data;
+		item.length = delivery->protobuf->len;
+		item.kind = delivery->kind;
 	}
 	if (delivery->step == STEP_DONE)
 		finish(delivery);
@@ -338,6 +347,7 @@ static struct fake_call *call_new(struct source *source, enum fake_kind kind,
 		call->name = g_strdup(scope->name);
 		call->subresource = g_strdup(scope->subresource);
 		call->metadata_only = scope->metadata_only;
+		call->protobuf = scope->protobuf;
 	}
 	call->data = data;
 	call->strand = strand_ref(strand);
@@ -459,6 +469,17 @@ static struct source_call *rules(struct source *source, const char *namespace,
 	return begin(call);
 }
 
+static unsigned int minor(struct source *source)
+{
+	struct fake_source *fake = (struct fake_source *)source;
+	unsigned int now;
+
+	pthread_mutex_lock(&fake->lock);
+	now = fake->minor;
+	pthread_mutex_unlock(&fake->lock);
+	return now;
+}
+
 static gboolean has_watch_list(struct source *source)
 {
 	struct fake_source *fake = (struct fake_source *)source;
@@ -490,6 +511,7 @@ static const struct source_ops fake_ops = {
 	.on_warning = on_warning,
 	.rules = rules,
 	.has_watch_list = has_watch_list,
+	.minor = minor,
 	.where = where,
 };
 
@@ -542,6 +564,13 @@ gboolean fake_source_is_destroyed(struct fake_source *fake)
 	destroyed = fake->destroyed;
 	pthread_mutex_unlock(&fake->lock);
 	return destroyed;
+}
+
+void fake_source_set_minor(struct fake_source *fake, unsigned int minor)
+{
+	pthread_mutex_lock(&fake->lock);
+	fake->minor = minor;
+	pthread_mutex_unlock(&fake->lock);
 }
 
 void fake_source_set_watch_list(struct fake_source *fake, gboolean has)
@@ -632,6 +661,30 @@ void fake_item(struct fake_call *call, const char *json)
 void fake_event(struct fake_call *call, enum source_event event, const char *json)
 {
 	struct delivery *delivery = delivery_new(call, STEP_EVENT, json);
+
+	delivery->event = event;
+	send(delivery);
+}
+
+static struct delivery *delivery_new_protobuf(
+	struct fake_call *call, enum step step, const char *kind, GByteArray *message)
+{
+	struct delivery *delivery = delivery_new(call, step, NULL);
+
+	delivery->protobuf = message;
+	delivery->kind = g_strdup(kind);
+	return delivery;
+}
+
+void fake_protobuf_item(struct fake_call *call, const char *kind, GByteArray *message)
+{
+	send(delivery_new_protobuf(call, STEP_ITEM, kind, message));
+}
+
+void fake_protobuf_event(
+	struct fake_call *call, enum source_event event, const char *kind, GByteArray *message)
+{
+	struct delivery *delivery = delivery_new_protobuf(call, STEP_EVENT, kind, message);
 
 	delivery->event = event;
 	send(delivery);

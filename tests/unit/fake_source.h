@@ -31,6 +31,7 @@ struct fake_call {
 	char *name;
 	char *subresource; /* may be NULL */
 	gboolean metadata_only;
+	gboolean protobuf;
 	enum source_list_from from; /* FAKE_LIST */
 	char *version; /* FAKE_LIST, FAKE_WATCH, FAKE_GET_AT; may be NULL */
 	gboolean initial; /* FAKE_WATCH */
@@ -57,6 +58,8 @@ struct source *fake_source_get(struct fake_source *fake);
 /* Whether somebody destroyed the struct source. */
 gboolean fake_source_is_destroyed(struct fake_source *fake);
 
+/* 0 until then. */
+void fake_source_set_minor(struct fake_source *fake, unsigned int minor);
 void fake_source_set_watch_list(struct fake_source *fake, gboolean has);
 /* Calls of that kind are answered by function at once; it must end them. NULL: they wait. */
 void fake_source_answer(struct fake_source *fake, enum fake_kind kind,
@@ -78,6 +81,10 @@ void fake_opened(struct fake_call *call);
 void fake_restart(struct fake_call *call);
 void fake_item(struct fake_call *call, const char *json);
 void fake_event(struct fake_call *call, enum source_event event, const char *json);
+/* The same with protobuf of that kind; message is taken over. */
+void fake_protobuf_item(struct fake_call *call, const char *kind, GByteArray *message);
+void fake_protobuf_event(
+	struct fake_call *call, enum source_event event, const char *kind, GByteArray *message);
 
 /* The end; gives the call back. version is a list's; catalog is taken over. */
 void fake_done(struct fake_call *call, const char *version);

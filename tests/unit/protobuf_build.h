@@ -54,3 +54,21 @@ static inline GByteArray *build_envelope(
 	build_text(envelope, 4, "");
 	return envelope;
 }
+
+/* A ConfigMap without data; extra is appended to its fields, as they are. */
+static inline GByteArray *build_config_map(
+	const char *namespace, const char *name, const char *version, const char *extra)
+{
+	GByteArray *metadata = g_byte_array_new();
+	GByteArray *object = g_byte_array_new();
+
+	build_text(metadata, 1, name);
+	build_text(metadata, 3, namespace);
+	build_text(metadata, 6, version);
+	build_message(object, 1, metadata);
+	g_byte_array_append(object, (const guint8 *)extra, (guint)strlen(extra));
+	return object;
+}
+
+/* A field that no message has: number 2000, the string "x". */
+#define BUILD_UNKNOWN_FIELD "\x82\x7d\x01x"

@@ -311,11 +311,16 @@ START_TEST (takes_mount_options) {
 }
 END_TEST
 
-START_TEST (does_without_kernel_features) {
+START_TEST (does_without_features) {
 	struct options options;
 
 	must_parse(MOUNTPOINT " -o without=readdirplus+no_open", &options);
 	ck_assert_uint_eq(options.refused, FUSE_CAP_READDIRPLUS | FUSE_CAP_NO_OPEN_SUPPORT);
+	ck_assert(!options.json);
+	options_finish(&options);
+	must_parse(MOUNTPOINT " -o without=protobuf+no_open", &options);
+	ck_assert_uint_eq(options.refused, FUSE_CAP_NO_OPEN_SUPPORT);
+	ck_assert(options.json);
 	options_finish(&options);
 	must_fail(MOUNTPOINT " -o without=gravity", "gravity");
 	must_fail(MOUNTPOINT " -o without=", "without");
@@ -425,7 +430,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, takes_log_levels);
 	tcase_add_test(tcase, takes_idle_times);
 	tcase_add_test(tcase, takes_mount_options);
-	tcase_add_test(tcase, does_without_kernel_features);
+	tcase_add_test(tcase, does_without_features);
 	tcase_add_test(tcase, takes_safety_switches);
 	tcase_add_test(tcase, takes_an_etcd);
 	tcase_add_test(tcase, takes_an_etcd_from_the_environment);

@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cache/protobuf_table.h"
 #include "tests/unit/cache_fixture.h"
+#include "tests/unit/protobuf_build.h"
 
 /* Long enough for a call that is made at once, shorter than any backoff. */
 #define SOON_MS 300
@@ -16,6 +18,7 @@ struct fixture {
 	struct engine engine;
 	struct fake_source *fake;
 	struct admission *admission;
+	struct protobuf_choice *protobuf;
 	struct strand *strand;
 	struct resource *resource;
 	struct source_scope scope;
@@ -125,6 +128,7 @@ static void setup(struct fixture *fixture)
 	engine_init(&fixture->engine, 2);
 	fixture->fake = fake_source_create();
 	fixture->admission = admission_create(1);
+	fixture->protobuf = protobuf_choice_create(fake_source_get(fixture->fake));
 	fixture->strand = strand_create(fixture->engine.pool);
 	fixture->resource = fake_resource("", "v1", "pods", "Pod");
 	fixture->scope.resource = fixture->resource;
@@ -139,6 +143,7 @@ static void begin(struct fixture *fixture)
 			.loop = fixture->engine.loop,
 			.strand = fixture->strand,
 			.admission = fixture->admission,
+			.protobuf = fixture->protobuf,
 			.scope = &fixture->scope,
 		},
 		&handlers, fixture);
@@ -155,6 +160,7 @@ static void finish(struct fixture *fixture)
 	engine_finish(&fixture->engine);
 	reflector_unref(fixture->reflector);
 	admission_destroy(fixture->admission);
+	protobuf_choice_destroy(fixture->protobuf);
 	strand_unref(fixture->strand);
 	resource_unref(fixture->resource);
 	fake_source_unref(fixture->fake);
@@ -707,6 +713,179 @@ START_TEST (waits_for_a_place) {
 }
 END_TEST
 
+static void setup_protobuf(struct fixture *fixture, gboolean stream)
+{
+	setup(fixture);
+	resource_unref(fixture->resource);
+	fixture->resource = fake_resource("", "v1", "configmaps", "ConfigMap");
+	fixture->scope.resource = fixture->resource;
+	fake_source_set_minor(fixture->fake, protobuf_minor);
+	fake_source_set_watch_list(fixture->fake, stream);
+}
+
+static void send_protobuf(
+	struct fake_call *call, const char *name, const char *version, const char *extra)
+{
+	fake_protobuf_item(call, "ConfigMap", build_config_map("default", name, version, extra));
+}
+
+static void send_protobuf_event(struct fake_call *call, enum source_event event, const char *name,
+	const char *version, const char *extra)
+{
+	fake_protobuf_event(
+		call, event, "ConfigMap", build_config_map("default", name, version, extra));
+}
+
+START_TEST (asks_for_protobuf_where_it_can_be_read) {
+	struct fixture fixture;
+	struct fake_call *call;
+
+	setup_protobuf(&fixture, FALSE);
+	begin(&fixture);
+	call = take(&fixture, FAKE_LIST);
+	ck_assert(call->protobuf);
+	expect(&fixture, "begun");
+	send_protobuf(call, "one", "5", "");
+	/* A server may answer otherwise. */
+	send_item(call, "two", "6");
+	fake_done(call, "10");
+	expect(&fixture, "put one 5");
+	expect(&fixture, "put two 6");
+	expect(&fixture, "synced");
+	call = take(&fixture, FAKE_WATCH);
+	ck_assert(call->protobuf);
+	send_protobuf_event(call, SOURCE_MODIFIED, "one", "11", "");
+	send_protobuf_event(call, SOURCE_DELETED, "two", "12", "");
+	send_protobuf_event(call, SOURCE_BOOKMARK, "", "20", "");
+	expect(&fixture, "put one 11");
+	expect(&fixture, "remove default/two");
+	fake_done(call, NULL);
+	call = take(&fixture, FAKE_WATCH);
+	ck_assert_str_eq(call->version, "20");
+	ck_assert(call->protobuf);
+	fake_drop(call);
+	finish(&fixture);
+}
+END_TEST
+
+START_TEST (a_list_with_something_unknown_is_asked_for_as_json) {
+	struct fixture fixture;
+	struct fake_call *call;
+
+	setup_protobuf(&fixture, FALSE);
+	begin(&fixture);
+	call = take(&fixture, FAKE_LIST);
+	expect(&fixture, "begun");
+	send_protobuf(call, "one", "5", "");
+	expect(&fixture, "put one 5");
+	send_protobuf(call, "two", "6", BUILD_UNKNOWN_FIELD);
+	expect(&fixture, "problem");
+	fake_drop(call);
+	call = take(&fixture, FAKE_LIST);
+	ck_assert(!call->protobuf);
+	ck_assert_int_eq(call->from, SOURCE_LIST_CACHE);
+	expect(&fixture, "begun");
+	send_item(call, "one", "5");
+	send_item(call, "two", "6");
+	fake_done(call, "10");
+	expect(&fixture, "put one 5");
+	expect(&fixture, "put two 6");
+	expect(&fixture, "synced");
+	call = take(&fixture, FAKE_WATCH);
+	ck_assert(!call->protobuf);
+	fake_drop(call);
+	lines_expect_none(fixture.lines);
+	finish(&fixture);
+}
+END_TEST
+
+START_TEST (a_stream_with_something_unknown_is_asked_for_as_json) {
+	struct fixture fixture;
+	struct fake_call *call;
+
+	setup_protobuf(&fixture, TRUE);
+	begin(&fixture);
+	call = take(&fixture, FAKE_WATCH);
+	ck_assert(call->protobuf);
+	expect(&fixture, "begun");
+	/* The bookmark that would end it, or an object. */
+	send_protobuf_event(
+		call, _i == 0 ? SOURCE_SYNCED : SOURCE_ADDED, "one", "5", BUILD_UNKNOWN_FIELD);
+	expect(&fixture, "problem");
+	fake_drop(call);
+	call = take(&fixture, FAKE_WATCH);
+	ck_assert(!call->protobuf);
+	ck_assert(call->initial);
+	expect(&fixture, "begun");
+	send_event(call, SOURCE_ADDED, "one", "5");
+	fake_event(call, SOURCE_SYNCED, "{\"metadata\":{\"resourceVersion\":\"20\"}}");
+	expect(&fixture, "put one 5");
+	expect(&fixture, "synced");
+	fake_drop(call);
+	finish(&fixture);
+}
+END_TEST
+
+START_TEST (an_event_with_something_unknown_is_not_missed) {
+	struct fixture fixture;
+	struct fake_call *call;
+
+	setup_protobuf(&fixture, FALSE);
+	begin(&fixture);
+	expect(&fixture, "begun");
+	fake_done(take(&fixture, FAKE_LIST), "10");
+	expect(&fixture, "synced");
+	call = take(&fixture, FAKE_WATCH);
+	send_protobuf_event(call, SOURCE_ADDED, "one", "11", "");
+	expect(&fixture, "put one 11");
+	send_protobuf_event(
+		call, _i == 0 ? SOURCE_MODIFIED : SOURCE_DELETED, "one", "12", BUILD_UNKNOWN_FIELD);
+	send_protobuf_event(call, SOURCE_ADDED, "two", "13", "");
+	expect(&fixture, "problem");
+	fake_drop(call);
+	call = take(&fixture, FAKE_WATCH);
+	ck_assert(!call->protobuf);
+	ck_assert_str_eq(call->version, "11");
+	send_event(call, SOURCE_MODIFIED, "one", "12");
+	expect(&fixture, "put one 12");
+	ck_assert_uint_eq(fake_count(fixture.fake, FAKE_LIST), 1);
+	fake_drop(call);
+	finish(&fixture);
+}
+END_TEST
+
+START_TEST (what_the_source_cannot_read_is_asked_for_as_json) {
+	const struct source_result unreadable = {
+		.errnum = EPROTO, .status = 200, .unreadable = TRUE};
+	struct fixture fixture;
+	struct fake_call *call;
+
+	setup_protobuf(&fixture, _i == 0);
+	begin(&fixture);
+	expect(&fixture, "begun");
+	fake_fail_result(take(&fixture, _i == 0 ? FAKE_WATCH : FAKE_LIST), &unreadable);
+	expect(&fixture, "problem");
+	expect(&fixture, "begun");
+	call = take(&fixture, _i == 0 ? FAKE_WATCH : FAKE_LIST);
+	ck_assert(!call->protobuf);
+	fake_drop(call);
+	finish(&fixture);
+
+	setup_protobuf(&fixture, FALSE);
+	begin(&fixture);
+	expect(&fixture, "begun");
+	fake_done(take(&fixture, FAKE_LIST), "10");
+	expect(&fixture, "synced");
+	fake_fail_result(take(&fixture, FAKE_WATCH), &unreadable);
+	expect(&fixture, "problem");
+	call = take(&fixture, FAKE_WATCH);
+	ck_assert(!call->protobuf);
+	ck_assert_str_eq(call->version, "10");
+	fake_drop(call);
+	finish(&fixture);
+}
+END_TEST
+
 /* Stopped in each phase: nothing is called any more, no place and no reference is lost. */
 enum stop_phase {
 	STOP_UNBEGUN,
@@ -821,6 +1000,11 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, a_malformed_object_harms_only_itself);
 	tcase_add_test(tcase, reconnecting_resumes_the_watch);
 	tcase_add_test(tcase, waits_for_a_place);
+	tcase_add_test(tcase, asks_for_protobuf_where_it_can_be_read);
+	tcase_add_test(tcase, a_list_with_something_unknown_is_asked_for_as_json);
+	tcase_add_loop_test(tcase, a_stream_with_something_unknown_is_asked_for_as_json, 0, 2);
+	tcase_add_loop_test(tcase, an_event_with_something_unknown_is_not_missed, 0, 2);
+	tcase_add_loop_test(tcase, what_the_source_cannot_read_is_asked_for_as_json, 0, 2);
 	tcase_add_loop_test(tcase, stops_in_each_phase, 0, STOP_PHASES);
 }
 

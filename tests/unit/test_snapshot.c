@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cache/protobuf_table.h"
 #include "tests/unit/cache_fixture.h"
+#include "tests/unit/protobuf_build.h"
 
 #define HEAD                                                                                       \
 	"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"web\",\"namespace\":"    \
@@ -333,6 +335,103 @@ START_TEST (reads_the_version_of_a_bookmark) {
 }
 END_TEST
 
+/* A ConfigMap of one entry, made and changed at these seconds. */
+static GByteArray *make_protobuf(unsigned int made, unsigned int changed, const char *extra)
+{
+	GByteArray *object = g_byte_array_new();
+	GByteArray *metadata = g_byte_array_new();
+	GByteArray *time = g_byte_array_new();
+	GByteArray *entry = g_byte_array_new();
+	GByteArray *fields = g_byte_array_new();
+	GByteArray *data = g_byte_array_new();
+
+	build_text(metadata, 1, "one");
+	build_text(metadata, 3, "default");
+	build_text(metadata, 6, "7");
+	build_number(time, 1, made);
+	build_message(metadata, 8, time);
+	build_text(entry, 1, "somebody");
+	build_text(entry, 2, "Update");
+	time = g_byte_array_new();
+	build_number(time, 1, changed);
+	build_message(entry, 4, time);
+	build_text(fields, 1, "{\"f:data\":{}}");
+	build_message(entry, 7, fields);
+	build_message(metadata, 17, entry);
+	build_message(object, 1, metadata);
+	build_text(data, 1, "key");
+	build_text(data, 2, "1.0");
+	build_message(object, 2, data);
+	g_byte_array_append(object, (const guint8 *)extra, (guint)strlen(extra));
+	return object;
+}
+
+static struct source_item item_of(const GByteArray *object)
+{
+	return (struct source_item){
+		.protobuf = (const char *)object->data,
+		.length = object->len,
+		.api_version = "v1",
+		.kind = "ConfigMap",
+	};
+}
+
+START_TEST (protobuf_is_shown_as_json_is) {
+	GByteArray *object = make_protobuf(1704067200, 1704067210, "");
+	const char *json =
+		"{\"metadata\":{\"name\":\"one\",\"namespace\":\"default\",\"resourceVersion\":"
+		"\"7\",\"creationTimestamp\":\"2024-01-01T00:00:00Z\",\"managedFields\":[{"
+		"\"manager\":\"somebody\",\"operation\":\"Update\",\"time\":"
+		"\"2024-01-01T00:00:10Z\",\"fieldsV1\":{\"f:data\":{}}}]},\"data\":{\"key\":"
+		"\"1.0\"}}";
+	struct source_item item = item_of(object);
+	const struct source_item same = {
+		.json = json,
+		.length = strlen(json),
+		.api_version = "v1",
+		.kind = "ConfigMap",
+	};
+	g_autofree char *version = snapshot_version_of(&item);
+	struct snapshot *got = NULL;
+	struct snapshot *wanted = NULL;
+
+	ck_assert_int_eq(snapshot_create(&item, NULL, NULL, &got, NULL), 0);
+	ck_assert_int_eq(snapshot_create(&same, NULL, NULL, &wanted, NULL), 0);
+	ck_assert_str_eq(got->yaml, wanted->yaml);
+	ck_assert_str_eq(got->name, "one");
+	ck_assert_str_eq(got->version, "7");
+	ck_assert_str_eq(version, "7");
+	ck_assert_int_eq(wanted->modified.tv_sec, 1704067210);
+	ck_assert(same_time(got->modified, wanted->modified));
+	ck_assert(same_time(got->changed, wanted->changed));
+	snapshot_unref(got);
+	snapshot_unref(wanted);
+	g_byte_array_unref(object);
+}
+END_TEST
+
+START_TEST (protobuf_that_is_not_known_is_not_shown) {
+	GByteArray *unknown = make_protobuf(1, 2, BUILD_UNKNOWN_FIELD);
+	GByteArray *damaged = make_protobuf(1, 2, "");
+	struct source_item item = item_of(unknown);
+	g_autoptr(GError) error = NULL;
+	struct snapshot *none = NULL;
+
+	ck_assert_int_eq(snapshot_create(&item, NULL, NULL, &none, &error), -EOPNOTSUPP);
+	ck_assert_ptr_null(snapshot_version_of(&item));
+	g_clear_error(&error);
+	item.kind = "Widget";
+	ck_assert_int_eq(snapshot_create(&item, NULL, NULL, &none, &error), -EOPNOTSUPP);
+	g_clear_error(&error);
+	item = item_of(damaged);
+	item.length--;
+	ck_assert_int_eq(snapshot_create(&item, NULL, NULL, &none, &error), -EBADMSG);
+	ck_assert_ptr_null(none);
+	g_byte_array_unref(unknown);
+	g_byte_array_unref(damaged);
+}
+END_TEST
+
 static void *create_many(void *data)
 {
 	for (int i = 0; i < 300; i++) {
@@ -375,6 +474,8 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, errors_hold_no_values);
 	tcase_add_test(tcase, shows_json_as_kubectl_does);
 	tcase_add_test(tcase, reads_the_version_of_a_bookmark);
+	tcase_add_test(tcase, protobuf_is_shown_as_json_is);
+	tcase_add_test(tcase, protobuf_that_is_not_known_is_not_shown);
 	tcase_add_test(tcase, works_on_several_threads);
 }
 
