@@ -4,6 +4,13 @@
 #include <string.h>
 
 #define GROWTH 4
+/* With values, of which the first few tell the size. */
+#define VALUES_FIRST 16
+#define VALUES_GROWTH 64
+/* More keys than so many pages have are a crowd, too. */
+#define CROWD_PAGES 8
+/* A part that holds less than this share of a crowd was cut too small. */
+#define SPARSE 16
 
 struct key_loader {
 	struct etcd_client *client;
@@ -16,6 +23,9 @@ struct key_loader {
 	struct etcd_call *call;
 	int64_t revision; /* 0: not known yet */
 	int64_t limit; /* of the page under way */
+	GBytes *part_end; /* only what is before it is asked for; NULL: all of the range */
+	size_t part_depth; /* bytes that the names of the part have in common */
+	int64_t part_keys; /* in all of it, or less; 0 before the first answer */
 	gboolean valued; /* with values */
 	gboolean cancelled;
 	/* The page under way. */
@@ -39,6 +49,7 @@ static void loader_free(struct key_loader *loader)
 	strand_unref(loader->strand);
 	g_clear_pointer(&loader->last, g_bytes_unref);
 	g_clear_pointer(&loader->directory, g_bytes_unref);
+	g_clear_pointer(&loader->part_end, g_bytes_unref);
 	g_free(loader);
 }
 
@@ -123,10 +134,10 @@ static void adapt(struct key_loader *loader)
 
 	if (loader->stopped) {
 		loader->valued = TRUE;
-		loader->limit *= GROWTH;
+		loader->limit = MAX(loader->limit, VALUES_FIRST);
 	} else {
 		if (loader->names == loader->keys)
-			loader->limit *= GROWTH;
+			loader->limit *= loader->valued ? VALUES_GROWTH : GROWTH;
 		else
 			loader->limit = MAX(loader->names, 1);
 		if (loader->last_is_deeper || !loader->met_unknown)
@@ -140,6 +151,82 @@ static void adapt(struct key_loader *loader)
 	loader->limit = MIN(loader->limit, KEY_LOADER_PAGE_KEYS);
 }
 
+/* The bytes of a name at the beginning of the range that is left. */
+static size_t depth_of_next(const struct key_loader *loader)
+{
+	return g_bytes_get_size(loader->ranges.at[loader->range].key) -
+	       g_bytes_get_size(loader->scope.prefix);
+}
+
+static gboolean is_within(GBytes *key, GBytes *range_end)
+{
+	return g_bytes_get_size(key) > 0 &&
+	       (g_bytes_get_size(range_end) == 0 || g_bytes_compare(key, range_end) < 0);
+}
+
+/* From now on those names are asked for that begin with so many bytes of the next; 0: all. */
+static void choose_part(struct key_loader *loader, size_t depth)
+{
+	const struct etcd_keys *range = &loader->ranges.at[loader->range];
+	g_autoptr(GBytes) common = NULL;
+
+	g_clear_pointer(&loader->part_end, g_bytes_unref);
+	loader->part_depth = depth;
+	if (depth == 0)
+		return;
+	common = g_bytes_new_from_bytes(
+		range->key, 0, g_bytes_get_size(loader->scope.prefix) + depth);
+	loader->part_end = key_scope_end_of_prefix(common);
+	if (!is_within(loader->part_end, range->range_end))
+		g_clear_pointer(&loader->part_end, g_bytes_unref);
+}
+
+static void begin_at(struct key_loader *loader, GBytes *key)
+{
+	struct etcd_keys *range = &loader->ranges.at[loader->range];
+
+	g_bytes_unref(range->key);
+	range->key = key;
+}
+
+static int64_t crowd(const struct key_loader *loader)
+{
+	return MAX(KEY_LOADER_CROWD, CROWD_PAGES * loader->limit);
+}
+
+/* There is more in the part. */
+static void go_on(struct key_loader *loader, int64_t count)
+{
+	size_t depth = loader->part_depth;
+	size_t deepest;
+
+	begin_at(loader, next_key(loader));
+	adapt(loader);
+	if (count > crowd(loader)) {
+		depth++;
+		loader->part_keys = 0;
+	}
+	/* The next key is a name and a byte; names that differ in their last one are one part. */
+	deepest = MAX(depth_of_next(loader), 2) - 2;
+	choose_part(loader, MIN(depth, deepest));
+}
+
+/* There is no more in the part: what comes is likely to be as dense as it was. */
+static void go_to_next_part(struct key_loader *loader)
+{
+	size_t depth = loader->part_depth;
+
+	if (loader->last != NULL)
+		adapt(loader);
+	begin_at(loader, g_bytes_ref(loader->part_end));
+	if (loader->part_keys == 0)
+		depth /= 2;
+	else if (loader->part_keys < crowd(loader) / SPARSE)
+		depth--;
+	loader->part_keys = 0;
+	choose_part(loader, MIN(depth, depth_of_next(loader)));
+}
+
 static void on_done(void *data, const struct etcd_result *result, gboolean more, int64_t count)
 {
 	struct key_loader *loader = data;
@@ -151,14 +238,13 @@ static void on_done(void *data, const struct etcd_result *result, gboolean more,
 	}
 	if (loader->revision == 0)
 		loader->revision = result->revision;
+	loader->part_keys = MAX(loader->part_keys, count);
 	if (loader->stopped || (more && loader->last != NULL)) {
-		struct etcd_keys *range = &loader->ranges.at[loader->range];
-		GBytes *next = next_key(loader);
-
-		g_bytes_unref(range->key);
-		range->key = next;
-		adapt(loader);
+		go_on(loader, count);
+	} else if (loader->part_end != NULL) {
+		go_to_next_part(loader);
 	} else if (++loader->range < loader->ranges.count) {
+		choose_part(loader, 0);
 		loader->limit = 1;
 		loader->valued = FALSE;
 	} else {
@@ -172,8 +258,9 @@ static const struct etcd_range_handlers handlers = {.kv = on_kv, .done = on_done
 
 static void next_page(struct key_loader *loader)
 {
+	const struct etcd_keys *keys = &loader->ranges.at[loader->range];
 	const struct etcd_range range = {
-		.keys = loader->ranges.at[loader->range],
+		.keys = {keys->key, loader->part_end != NULL ? loader->part_end : keys->range_end},
 		.revision = loader->revision,
 		.limit = loader->limit,
 		.keys_only = !loader->valued,

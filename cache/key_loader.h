@@ -4,12 +4,17 @@
  * its keys ("hopping": range limit 1, keys only; 31 requests for the 30 children of /registry/).
  *
  * Directories are not all like that, so each request is made to fit what the last one met. A
- * request whose keys were all names of their own is followed by one for four times as many, and one
+ * request whose keys were all names of their own is followed by one for more, and one
  * that ran into a subdirectory by a small one: a million keys, or subdirectories of one key each,
  * take a thousand requests and not a million. Where a key of the directory itself is met whose
  * value is not known, values are asked for as well; below a subdirectory they never are, but for
  * what stood on the same page. A page is kept below KEY_LOADER_PAGE_BYTES as far as the sizes seen
  * so far tell.
+ *
+ * etcd counts the keys of a range up to its end, whatever the limit: a hop before a hundred
+ * thousand keys takes tens of milliseconds, however little it brings. So where an answer tells of a
+ * crowd, the next request is for the names alone that begin as the last one does, then for the next
+ * such part, each as wide as fits what the last one held.
  *
  * All pages are pinned to the revision of the first (protocol.md 30), or to the scope's own.
  */
@@ -18,8 +23,12 @@
 #include "cache/key_scope.h"
 #include "client/strand.h"
 
-#define KEY_LOADER_PAGE_KEYS 2000
+#define KEY_LOADER_PAGE_KEYS 10000
 #define KEY_LOADER_PAGE_BYTES (8U << 20)
+/* So many keys to be counted are a crowd. (Fewer in a test.) */
+#ifndef KEY_LOADER_CROWD
+#define KEY_LOADER_CROWD 5000
+#endif
 
 struct key_loader;
 

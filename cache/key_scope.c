@@ -45,8 +45,7 @@ GBytes *key_join(GBytes *prefix, const char *name, size_t length, int last)
 	return g_bytes_new_take(joined, end);
 }
 
-/* The first of all bytes that do not begin with prefix and come after it; empty: there is none. */
-static GBytes *end_of_prefix(GBytes *prefix)
+GBytes *key_scope_end_of_prefix(GBytes *prefix)
 {
 	size_t length;
 	const unsigned char *bytes = g_bytes_get_data(prefix, &length);
@@ -70,7 +69,7 @@ static GBytes *begin_of_prefix(GBytes *prefix)
 void key_scope_ranges(const struct key_scope *scope, struct key_ranges *ret)
 {
 	GBytes *begin = begin_of_prefix(scope->prefix);
-	GBytes *end = end_of_prefix(scope->prefix);
+	GBytes *end = key_scope_end_of_prefix(scope->prefix);
 
 	*ret = (struct key_ranges){.at = {{begin, end}}, .count = 1};
 	if (!scope->slashless)

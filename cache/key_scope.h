@@ -36,6 +36,8 @@ struct key_ranges {
 	guint count;
 };
 void key_scope_ranges(const struct key_scope *scope, struct key_ranges *ret);
+/* The first of all keys that do not begin with prefix and come after it; empty: there is none. */
+GBytes *key_scope_end_of_prefix(GBytes *prefix);
 void key_ranges_finish(struct key_ranges *ranges);
 
 /* All keys that begin with prefix, name and '/'. Free with key_range_finish. */

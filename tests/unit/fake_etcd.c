@@ -246,8 +246,7 @@ static gboolean visit(void *key, void *value, void *data)
 	search->count++;
 	if (range->limit == 0 || search->count <= range->limit)
 		add_copy(search->found, value, range->keys_only);
-	/* The count is not looked at; whether there is more is. */
-	return range->limit != 0 && search->count > range->limit;
+	return FALSE; /* etcd counts them all */
 }
 
 /* Under the lock. The store as it was. */
@@ -300,6 +299,7 @@ static void count_range(struct fake_etcd *fake, const struct search *search)
 {
 	fake->count.ranges++;
 	fake->count.keys += search->found->len;
+	fake->count.counted += (uint64_t)search->count;
 	if (!search->call->range.keys_only)
 		fake->count.values += search->found->len;
 }
@@ -679,4 +679,5 @@ void fake_etcd_forget_count(struct fake_etcd *fake)
 	fake->count.ranges = 0;
 	fake->count.keys = 0;
 	fake->count.values = 0;
+	fake->count.counted = 0;
 }

@@ -41,6 +41,7 @@ struct fake_etcd_count {
 	unsigned int ranges;
 	unsigned int keys; /* that ranges gave */
 	unsigned int values; /* likewise */
+	uint64_t counted; /* keys in these ranges, whatever their limit */
 	unsigned int watches; /* ever begun */
 	unsigned int watching; /* now */
 };
