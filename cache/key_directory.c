@@ -1,8 +1,10 @@
 #include "cache/key_directory.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "cache/delay.h"
+#include "cache/key_applied.h"
 #include "client/error.h"
 #include "client/lock.h"
 
@@ -31,6 +33,8 @@ struct key_directory {
 	/* The strand's. */
 	struct check check;
 	struct delay patience; /* with a load anew */
+	struct key_applied *applied; /* a directory's name with a '/' behind it */
+	GPtrArray *unsure; /* of struct application *: until nothing is asked for any more */
 	uint64_t noise; /* bytes from below since the watch began */
 	uint64_t watched; /* loop_now() then */
 	uint64_t quiet; /* loop_now() until which it is not watched */
@@ -52,6 +56,18 @@ struct key_directory {
 	char *message;
 	struct waiters waiters;
 };
+
+/* A change of ours that is to show. */
+struct application {
+	struct key_directory *directory;
+	GBytes *key;
+	struct key_snapshot *snapshot; /* NULL: it is gone */
+	int64_t revision;
+	void (*done)(void *data);
+	void *data;
+};
+
+static void end_unsure(struct key_directory *directory);
 
 static void tell(struct key_directory *directory, const struct key_change *change)
 {
@@ -106,8 +122,10 @@ static void on_load_begun(void *data, gboolean went_back)
 	struct key_directory *directory = data;
 
 	directory->went_back = went_back;
-	if (went_back)
+	if (went_back) {
 		revision_clock_turn_back(directory->options.clock, 0);
+		key_applied_clear(directory->applied);
+	}
 	pthread_mutex_lock(&directory->lock);
 	key_children_sweep_begin(directory->children);
 	pthread_mutex_unlock(&directory->lock);
@@ -150,6 +168,8 @@ static void on_key(void *data, const char *name, size_t length, const struct etc
 	struct key_snapshot *old KEY_SNAPSHOT_CLEANUP = NULL;
 	gboolean is_directory;
 
+	if (key_applied_hides(directory->applied, name, length, kv->mod_revision))
+		return;
 	old = get_child(directory, name, length, &is_directory);
 	set_child(directory, name, length, make_snapshot(directory, kv), is_directory);
 	pthread_mutex_lock(&directory->lock);
@@ -191,6 +211,20 @@ static void end_patience(struct key_directory *directory)
 		key_directory_unref(directory);
 }
 
+/* What the load could not know of stays as it is. */
+static void keep_applied(void *data, const char *name, size_t length)
+{
+	struct key_directory *directory = data;
+	const gboolean below = length > 0 && name[length - 1] == '/';
+	struct key_child child = {0};
+
+	key_children_find(directory->children, name, below ? length - 1 : length, &child);
+	if (below && child.directory)
+		key_children_mark_directory(directory->children, name, length - 1);
+	else if (!below && child.snapshot != NULL)
+		key_children_mark_key(directory->children, name, length);
+}
+
 static gboolean on_loaded(void *data, int64_t revision)
 {
 	struct key_directory *directory = data;
@@ -202,6 +236,7 @@ static gboolean on_loaded(void *data, int64_t revision)
 
 	revision_clock_seen(directory->options.clock, revision);
 	pthread_mutex_lock(&directory->lock);
+	key_applied_loaded(directory->applied, revision, keep_applied, directory);
 	gone = key_children_sweep_end(directory->children);
 	is_worth_it = key_children_keys(directory->children) > 0 ||
 		      key_children_directories(directory->children) == 0;
@@ -290,11 +325,13 @@ static void on_check_done(
 
 	directory->check.call = etcd_call_unref(directory->check.call);
 	if (directory->ended) {
-		/* Nobody is told any more. */
+		/* Of the directory, nobody is told any more. */
+		end_unsure(directory);
 	} else if (result->errnum != 0) {
 		/* Asked again with the next event, or when the server is back. */
 		g_hash_table_add(directory->check.names, g_steal_pointer(&name));
 		directory->options.handlers->contact(directory->options.data, result);
+		end_unsure(directory);
 	} else {
 		size_t length;
 		const char *bytes = g_bytes_get_data(name, &length);
@@ -327,8 +364,10 @@ static void check_next(struct key_directory *directory)
 	if (directory->check.name != NULL || directory->ended)
 		return;
 	g_hash_table_iter_init(&iter, directory->check.names);
-	if (!g_hash_table_iter_next(&iter, &name, NULL))
+	if (!g_hash_table_iter_next(&iter, &name, NULL)) {
+		end_unsure(directory);
 		return;
+	}
 	directory->check.name = g_bytes_ref(name);
 	g_hash_table_iter_remove(&iter);
 	directory->check.found = FALSE;
@@ -348,6 +387,8 @@ static void take_event(struct key_directory *directory, const struct key_part *p
 	struct key_snapshot *old KEY_SNAPSHOT_CLEANUP = NULL;
 	gboolean is_directory;
 
+	if (key_applied_hides(directory->applied, part->name, part->length, kv->mod_revision))
+		return;
 	old = get_child(directory, part->name, part->length, &is_directory);
 	/* Told for the second time. */
 	if (old != NULL && old->mod_revision >= kv->mod_revision)
@@ -423,6 +464,105 @@ static void on_contact(void *data, const struct etcd_result *result)
 		check_next(directory);
 }
 
+/* Our own changes */
+
+static void application_end(struct application *application)
+{
+	application->done(application->data);
+	g_bytes_unref(application->key);
+	key_snapshot_unref(application->snapshot);
+	key_directory_unref(application->directory);
+	g_free(application);
+}
+
+/* What is below every name is known, or cannot be. */
+static void end_unsure(struct key_directory *directory)
+{
+	g_autoptr(GPtrArray) unsure = NULL;
+
+	if (directory->unsure->len == 0)
+		return;
+	unsure = g_steal_pointer(&directory->unsure);
+	directory->unsure = g_ptr_array_new();
+	for (guint i = 0; i < unsure->len; i++)
+		application_end(g_ptr_array_index(unsure, i));
+}
+
+static void apply_here(struct key_directory *directory, struct application *application,
+	const struct key_part *part)
+{
+	struct key_snapshot *old KEY_SNAPSHOT_CLEANUP = NULL;
+	gboolean is_directory;
+
+	old = get_child(directory, part->name, part->length, &is_directory);
+	if (old == NULL || old->mod_revision < application->revision) {
+		key_applied_put(
+			directory->applied, part->name, part->length, application->revision);
+		set_child(directory, part->name, part->length,
+			g_steal_pointer(&application->snapshot), is_directory);
+	}
+	application_end(application);
+}
+
+static void apply_below(struct key_directory *directory, struct application *application,
+	const struct key_part *part)
+{
+	/* A name holds no '/': as a directory it is apart from the key of that name. */
+	g_autofree char *below = g_malloc(part->length + 1);
+	struct key_snapshot *snapshot;
+	gboolean is_directory;
+
+	if (application->snapshot == NULL) {
+		g_hash_table_add(directory->check.names, g_bytes_new(part->name, part->length));
+		g_ptr_array_add(directory->unsure, application);
+		check_next(directory);
+		return;
+	}
+	if (is_checking(directory, part->name, part->length))
+		directory->check.put = MAX(directory->check.put, application->revision);
+	memcpy(below, part->name, part->length);
+	below[part->length] = '/';
+	key_applied_put(directory->applied, below, part->length + 1, application->revision);
+	snapshot = get_child(directory, part->name, part->length, &is_directory);
+	set_child(directory, part->name, part->length, snapshot, TRUE);
+	application_end(application);
+}
+
+static void run_apply(void *data)
+{
+	struct application *application = data;
+	struct key_directory *directory = application->directory;
+	struct key_part part;
+	gboolean is_known;
+
+	pthread_mutex_lock(&directory->lock);
+	is_known = directory->state == STATE_READY || directory->state == STATE_LOADING;
+	pthread_mutex_unlock(&directory->lock);
+	if (directory->ended || !is_known ||
+		!key_scope_find(&directory->scope, application->key, &part))
+		application_end(application);
+	else if (part.deeper)
+		apply_below(directory, application, &part);
+	else
+		apply_here(directory, application, &part);
+}
+
+void key_directory_apply(struct key_directory *directory, GBytes *key,
+	struct key_snapshot *snapshot, int64_t revision, void (*done)(void *data), void *data)
+{
+	struct application *application = g_new(struct application, 1);
+
+	*application = (struct application){
+		.directory = key_directory_ref(directory),
+		.key = g_bytes_ref(key),
+		.snapshot = snapshot != NULL ? key_snapshot_ref(snapshot) : NULL,
+		.revision = revision,
+		.done = done,
+		.data = data,
+	};
+	strand_post(directory->strand, run_apply, application);
+}
+
 static const struct key_reflector_handlers reflector_handlers = {
 	.load_begun = on_load_begun,
 	.directory = on_directory,
@@ -446,6 +586,8 @@ struct key_directory *key_directory_create(
 	pthread_mutex_init(&directory->lock, NULL);
 	directory->children = key_children_create();
 	directory->looked = loop_now();
+	directory->applied = key_applied_create();
+	directory->unsure = g_ptr_array_new();
 	directory->check.names = g_hash_table_new_full(
 		g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
 	directory->reflector = key_reflector_create(
@@ -473,6 +615,8 @@ struct key_directory *key_directory_unref(struct key_directory *directory)
 	key_reflector_unref(directory->reflector);
 	strand_unref(directory->strand);
 	g_hash_table_destroy(directory->check.names);
+	g_ptr_array_unref(directory->unsure);
+	key_applied_destroy(directory->applied);
 	key_children_destroy(directory->children);
 	waiters_finish(&directory->waiters);
 	pthread_mutex_destroy(&directory->lock);
@@ -532,6 +676,8 @@ static void run_stop(void *data)
 	key_reflector_stop(directory->reflector);
 	if (directory->check.call != NULL)
 		etcd_cancel(directory->check.call);
+	else
+		end_unsure(directory);
 	give_watch_back(directory);
 	directory->options.handlers->stopped(directory->options.data);
 	key_directory_unref(directory);

@@ -99,6 +99,14 @@ void key_directory_each(
 	struct key_directory *directory, uint64_t after, key_visit visit, void *data);
 size_t key_directory_longest(struct key_directory *directory);
 
+/*
+ * A change of ours was stored: the key has become snapshot, or NULL, gone, at that revision, and
+ * shows so when done(data) is called, on the strand, which comes in any case. What older events and
+ * loads tell does not take it back.
+ */
+void key_directory_apply(struct key_directory *directory, GBytes *key,
+	struct key_snapshot *snapshot, int64_t revision, void (*done)(void *data), void *data);
+
 /* Whoever waits asks again, and may be told something else meanwhile. */
 void key_directory_wake(struct key_directory *directory);
 void key_directory_kick(struct key_directory *directory);

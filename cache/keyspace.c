@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cache/key_commit.h"
 #include "cache/key_probe.h"
+#include "cache/keyspace_parts.h"
 #include "client/error.h"
 #include "client/lock.h"
 
@@ -22,6 +24,7 @@ struct keyspace {
 	char *where;
 	pthread_mutex_t lock; /* guards all below */
 	GHashTable *directories; /* its scope -> struct key_directory * (owned) */
+	GHashTable *commits; /* set of struct key_commit *, which leave by themselves */
 	guint running; /* what has yet to say that it calls neither client nor handlers any more */
 	pthread_cond_t ended; /* running is 0 */
 	uint64_t timer;
@@ -202,6 +205,8 @@ struct keyspace *keyspace_create(const struct keyspace_options *options)
 	g_bytes_ref(keyspace->options.prefix);
 	if (keyspace->options.idle == 0)
 		keyspace->options.idle = CACHE_IDLE_MS;
+	if (keyspace->options.commit_timeout == 0)
+		keyspace->options.commit_timeout = COMMIT_TIMEOUT_MS;
 	keyspace->where = g_strdup(etcd_client_where(options->client));
 	keyspace->admission = admission_create(CACHE_LISTS_MAX);
 	keyspace->clock = revision_clock_create();
@@ -211,6 +216,7 @@ struct keyspace *keyspace_create(const struct keyspace_options *options)
 	/* The sweep's strand and health. */
 	keyspace->running = 2;
 	keyspace->directories = new_table();
+	keyspace->commits = g_hash_table_new(NULL, NULL);
 	keyspace->probe = key_probe_create(options->client, options->prefix);
 	keyspace->health = health_create(
 		keyspace->probe, options->loop, options->pool, &health_handlers, keyspace);
@@ -219,6 +225,17 @@ struct keyspace *keyspace_create(const struct keyspace_options *options)
 	pthread_mutex_unlock(&keyspace->lock);
 	health_start(keyspace->health);
 	return keyspace;
+}
+
+/* Under the lock. They leave later, when each knows its outcome. */
+static void stop_commits(struct keyspace *keyspace)
+{
+	GHashTableIter iter;
+	void *commit;
+
+	g_hash_table_iter_init(&iter, keyspace->commits);
+	while (g_hash_table_iter_next(&iter, &commit, NULL))
+		key_commit_stop(commit);
 }
 
 void keyspace_stop(struct keyspace *keyspace)
@@ -230,6 +247,7 @@ void keyspace_stop(struct keyspace *keyspace)
 	loop_timer_cancel(keyspace->options.loop, keyspace->timer);
 	directories = g_steal_pointer(&keyspace->directories);
 	keyspace->directories = new_table();
+	stop_commits(keyspace);
 	pthread_mutex_unlock(&keyspace->lock);
 	health_stop(keyspace->health);
 	g_hash_table_destroy(directories);
@@ -247,6 +265,7 @@ void keyspace_destroy(struct keyspace *keyspace)
 	if (keyspace == NULL)
 		return;
 	g_hash_table_destroy(keyspace->directories);
+	g_hash_table_destroy(keyspace->commits);
 	health_unref(keyspace->health);
 	key_probe_destroy(keyspace->probe);
 	strand_unref(keyspace->strand);
@@ -352,6 +371,94 @@ void keyspace_touch(struct keyspace *keyspace, const struct key_scope *scope)
 
 	if (directory != NULL)
 		key_directory_touch(directory);
+}
+
+/* Commits */
+
+const struct keyspace_options *keyspace_get_options(struct keyspace *keyspace)
+{
+	return &keyspace->options;
+}
+
+int keyspace_enter(struct keyspace *keyspace, struct key_commit *commit)
+{
+	LOCK_GUARD(&keyspace->lock);
+
+	if (keyspace->stopped)
+		return -ESHUTDOWN;
+	g_hash_table_add(keyspace->commits, commit);
+	keyspace->running++;
+	return g_hash_table_size(keyspace->commits) > COMMIT_MAX ? -EAGAIN : 0;
+}
+
+void keyspace_leave(struct keyspace *keyspace, struct key_commit *commit)
+{
+	pthread_mutex_lock(&keyspace->lock);
+	g_hash_table_remove(keyspace->commits, commit);
+	pthread_mutex_unlock(&keyspace->lock);
+	on_stopped(keyspace);
+}
+
+/* A change that is shown directory by directory. */
+struct showing {
+	gint left;
+	void (*done)(void *data);
+	void *data;
+};
+
+static void on_shown(void *data)
+{
+	struct showing *showing = data;
+
+	if (!g_atomic_int_dec_and_test(&showing->left))
+		return;
+	showing->done(showing->data);
+	g_free(showing);
+}
+
+/* Under the lock. */
+static void add_if_kept(struct keyspace *keyspace, const struct key_scope *scope, GPtrArray *found)
+{
+	struct key_directory *directory = g_hash_table_lookup(keyspace->directories, scope);
+
+	if (directory != NULL)
+		g_ptr_array_add(found, key_directory_ref(directory));
+}
+
+/* References to the kept directories that the key is in, or below. */
+static GPtrArray *directories_of(struct keyspace *keyspace, GBytes *key)
+{
+	LOCK_GUARD(&keyspace->lock);
+	GPtrArray *found = g_ptr_array_new_with_free_func(unref_directory);
+	const struct key_scope slashless = {keyspace->options.prefix, TRUE};
+	size_t length;
+	const char *bytes = g_bytes_get_data(key, &length);
+
+	add_if_kept(keyspace, &slashless, found);
+	for (size_t i = 0; i < length; i++) {
+		g_autoptr(GBytes) prefix = NULL;
+		struct key_scope scope = {0};
+
+		if (bytes[i] != '/')
+			continue;
+		prefix = g_bytes_new_from_bytes(key, 0, i + 1);
+		scope.prefix = prefix;
+		add_if_kept(keyspace, &scope, found);
+	}
+	return found;
+}
+
+void keyspace_apply(struct keyspace *keyspace, GBytes *key, struct key_snapshot *snapshot,
+	int64_t revision, void (*done)(void *data), void *data)
+{
+	g_autoptr(GPtrArray) found = directories_of(keyspace, key);
+	struct showing *showing = g_new(struct showing, 1);
+
+	*showing = (struct showing){(gint)found->len + 1, done, data};
+	for (guint i = 0; i < found->len; i++)
+		key_directory_apply(
+			g_ptr_array_index(found, i), key, snapshot, revision, on_shown, showing);
+	on_shown(showing);
 }
 
 /* Letting go */

@@ -40,6 +40,7 @@ struct keyspace_options {
 	const struct keyspace_handlers *handlers;
 	void *data;
 	uint64_t idle; /* milliseconds; 0: CACHE_IDLE_MS */
+	uint64_t commit_timeout; /* milliseconds; 0: COMMIT_TIMEOUT_MS */
 };
 
 struct keyspace *keyspace_create(const struct keyspace_options *options);

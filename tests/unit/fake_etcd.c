@@ -38,7 +38,21 @@ struct fake_etcd {
 	int refusal;
 	void (*interjection)(void *data);
 	void *interjection_data;
+	struct fake_etcd_fault *fault; /* the next, or NULL */
+	gboolean txns_held;
+	unsigned int txns;
 	struct fake_etcd_count count;
+};
+
+#define TXN_MAX 4
+
+/* A transaction, copied. */
+struct fake_txn {
+	struct etcd_txn_handlers handlers;
+	struct etcd_compare compares[TXN_MAX];
+	size_t n_compares;
+	struct etcd_change changes[TXN_MAX];
+	size_t n_changes;
 };
 
 struct etcd_call {
@@ -48,6 +62,7 @@ struct etcd_call {
 	struct etcd_keys keys;
 	void *data;
 	gboolean is_watch;
+	struct fake_txn *txn; /* NULL: none */
 	struct etcd_range range;
 	struct etcd_range_handlers range_handlers;
 	struct etcd_watch_handlers watch_handlers;
@@ -100,6 +115,7 @@ void fake_etcd_unref(struct fake_etcd *fake)
 	if (!g_atomic_int_dec_and_test(&fake->references))
 		return;
 	g_hash_table_destroy(fake->calls);
+	g_free(fake->fault);
 	g_tree_destroy(fake->now);
 	g_ptr_array_unref(fake->history);
 	pthread_mutex_destroy(&fake->lock);
@@ -127,6 +143,14 @@ struct etcd_call *etcd_call_unref(struct etcd_call *call)
 	g_bytes_unref(call->keys.key);
 	if (call->keys.range_end != NULL)
 		g_bytes_unref(call->keys.range_end);
+	for (size_t i = 0; call->txn != NULL && i < call->txn->n_compares; i++)
+		g_bytes_unref(call->txn->compares[i].key);
+	for (size_t i = 0; call->txn != NULL && i < call->txn->n_changes; i++) {
+		g_bytes_unref(call->txn->changes[i].key);
+		if (call->txn->changes[i].value != NULL)
+			g_bytes_unref(call->txn->changes[i].value);
+	}
+	g_free(call->txn);
 	strand_unref(call->strand);
 	fake_etcd_unref(call->fake);
 	g_free(call);
@@ -472,11 +496,147 @@ struct etcd_call *etcd_watch(struct etcd_client *client, const struct etcd_keys 
 	return call;
 }
 
+/* Changes */
+
+static const struct etcd_kv *kv_now(struct fake_etcd *fake, GBytes *key)
+{
+	const struct record *record = g_tree_lookup(fake->now, key);
+
+	return record != NULL ? &record->kv : NULL;
+}
+
+/* At the present revision, which is the change's. Under the lock. */
+static void put(struct fake_etcd *fake, GBytes *key, GBytes *value, int64_t lease)
+{
+	const struct etcd_kv *old = kv_now(fake, key);
+	struct record *record = g_new0(struct record, 1);
+
+	*record = (struct record){.revision = fake->revision, .event = ETCD_PUT};
+	record->kv = (struct etcd_kv){
+		.key = g_bytes_ref(key),
+		.value = g_bytes_ref(value),
+		.create_revision = old != NULL ? old->create_revision : fake->revision,
+		.mod_revision = fake->revision,
+		.version = old != NULL ? old->version + 1 : 1,
+		.lease = lease,
+	};
+	g_ptr_array_add(fake->history, record);
+	g_tree_replace(fake->now, record->kv.key, record);
+}
+
+static void erase(struct fake_etcd *fake, GBytes *key)
+{
+	struct record *record = g_new0(struct record, 1);
+
+	*record = (struct record){.revision = fake->revision, .event = ETCD_DELETE};
+	record->kv = (struct etcd_kv){.key = g_bytes_ref(key), .mod_revision = fake->revision};
+	g_ptr_array_add(fake->history, record);
+	g_tree_remove(fake->now, key);
+}
+
+/* Under the lock. */
+static gboolean compares_hold(struct fake_etcd *fake, const struct fake_txn *txn)
+{
+	for (size_t i = 0; i < txn->n_compares; i++) {
+		const struct etcd_kv *kv = kv_now(fake, txn->compares[i].key);
+
+		if ((kv != NULL ? kv->mod_revision : 0) != txn->compares[i].mod_revision)
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* Under the lock. */
+static gboolean do_txn(struct fake_etcd *fake, const struct fake_txn *txn)
+{
+	if (!compares_hold(fake, txn))
+		return FALSE;
+	if (txn->n_changes > 0)
+		fake->revision++;
+	for (size_t i = 0; i < txn->n_changes; i++) {
+		const struct etcd_change *change = &txn->changes[i];
+		const struct etcd_kv *old = kv_now(fake, change->key);
+
+		if (change->value != NULL)
+			put(fake, change->key, change->value,
+				change->keep_lease ? old->lease : change->lease);
+		else if (old != NULL)
+			erase(fake, change->key);
+	}
+	post_watches(fake);
+	return TRUE;
+}
+
+static void run_txn(struct etcd_call *call)
+{
+	struct fake_etcd *fake = call->fake;
+	g_autofree struct fake_etcd_fault *fault = NULL;
+	struct etcd_result result = {.message = ""};
+	gboolean succeeded = FALSE;
+
+	pthread_mutex_lock(&fake->lock);
+	if (call->ended || (fake->txns_held && !call->cancelled)) {
+		call->is_held = !call->ended;
+		pthread_mutex_unlock(&fake->lock);
+		return;
+	}
+	fake->txns++;
+	if (!call->cancelled && !fake->away)
+		fault = g_steal_pointer(&fake->fault);
+	if (call->cancelled)
+		result = (struct etcd_result){.errnum = ECANCELED, .uncertain = TRUE};
+	else if (fake->away)
+		result.errnum = ECONNREFUSED;
+	else if (fault == NULL || fault->arrives)
+		succeeded = do_txn(fake, call->txn);
+	if (fault != NULL)
+		result = (struct etcd_result){
+			.errnum = fault->errnum, .uncertain = fault->uncertain};
+	if (result.errnum == 0)
+		result.revision = fake->revision;
+	result.message = result.errnum != 0 ? "fake: it failed" : "";
+	end(call);
+	pthread_mutex_unlock(&fake->lock);
+	if (fault != NULL && fault->job != NULL)
+		fault->job(fault->data);
+	call->txn->handlers.done(call->data, &result, result.errnum == 0 && succeeded);
+	ended(call);
+}
+
+struct etcd_call *etcd_txn(struct etcd_client *client, const struct etcd_compare *compares,
+	size_t n_compares, const struct etcd_change *changes, size_t n_changes,
+	const struct etcd_txn_handlers *handlers, void *data, struct strand *strand)
+{
+	const struct etcd_keys keys = {.key = compares[0].key};
+	struct etcd_call *call = call_create(client, &keys, data, strand);
+	struct fake_txn *txn = g_new0(struct fake_txn, 1);
+
+	g_assert(n_compares <= TXN_MAX && n_changes <= TXN_MAX);
+	txn->handlers = *handlers;
+	txn->n_compares = n_compares;
+	txn->n_changes = n_changes;
+	for (size_t i = 0; i < n_compares; i++) {
+		txn->compares[i] = compares[i];
+		g_bytes_ref(compares[i].key);
+	}
+	for (size_t i = 0; i < n_changes; i++) {
+		txn->changes[i] = changes[i];
+		g_bytes_ref(changes[i].key);
+		if (changes[i].value != NULL)
+			g_bytes_ref(changes[i].value);
+	}
+	call->txn = txn;
+	post(call);
+	return call;
+}
+
 static void run_call(void *data)
 {
 	struct etcd_call *call = data;
 
-	if (call->is_watch)
+	if (call->txn != NULL)
+		run_txn(call);
+	else if (call->is_watch)
 		run_watch(call);
 	else
 		run_range(call);
@@ -535,30 +695,12 @@ struct etcd_call *etcd_ask_server(struct etcd_client *client, enum etcd_question
 
 /* What the test does */
 
-static const struct etcd_kv *kv_now(struct fake_etcd *fake, GBytes *key)
-{
-	const struct record *record = g_tree_lookup(fake->now, key);
-
-	return record != NULL ? &record->kv : NULL;
-}
-
 int64_t fake_etcd_put_bytes(struct fake_etcd *fake, GBytes *key, GBytes *value, int64_t lease)
 {
 	LOCK_GUARD(&fake->lock);
-	const struct etcd_kv *old = kv_now(fake, key);
-	struct record *record = g_new0(struct record, 1);
 
-	*record = (struct record){.revision = ++fake->revision, .event = ETCD_PUT};
-	record->kv = (struct etcd_kv){
-		.key = g_bytes_ref(key),
-		.value = g_bytes_ref(value),
-		.create_revision = old != NULL ? old->create_revision : fake->revision,
-		.mod_revision = fake->revision,
-		.version = old != NULL ? old->version + 1 : 1,
-		.lease = lease,
-	};
-	g_ptr_array_add(fake->history, record);
-	g_tree_replace(fake->now, record->kv.key, record);
+	fake->revision++;
+	put(fake, key, value, lease);
 	post_watches(fake);
 	return fake->revision;
 }
@@ -574,15 +716,11 @@ int64_t fake_etcd_put(struct fake_etcd *fake, const char *key, const char *value
 int64_t fake_etcd_delete_bytes(struct fake_etcd *fake, GBytes *key)
 {
 	LOCK_GUARD(&fake->lock);
-	struct record *record;
 
 	if (kv_now(fake, key) == NULL)
 		return fake->revision;
-	record = g_new0(struct record, 1);
-	*record = (struct record){.revision = ++fake->revision, .event = ETCD_DELETE};
-	record->kv = (struct etcd_kv){.key = g_bytes_ref(key), .mod_revision = fake->revision};
-	g_ptr_array_add(fake->history, record);
-	g_tree_remove(fake->now, key);
+	fake->revision++;
+	erase(fake, key);
 	post_watches(fake);
 	return fake->revision;
 }
@@ -655,6 +793,52 @@ void fake_etcd_erase(struct fake_etcd *fake)
 	g_tree_destroy(fake->now);
 	g_ptr_array_unref(fake->history);
 	reset(fake);
+}
+
+void fake_etcd_fail_txn(struct fake_etcd *fake, const struct fake_etcd_fault *fault)
+{
+	LOCK_GUARD(&fake->lock);
+
+	g_free(fake->fault);
+	fake->fault = g_memdup2(fault, sizeof(*fault));
+}
+
+void fake_etcd_hold_txns(struct fake_etcd *fake, gboolean hold)
+{
+	LOCK_GUARD(&fake->lock);
+	GHashTableIter iter;
+	void *call;
+
+	fake->txns_held = hold;
+	g_hash_table_iter_init(&iter, fake->calls);
+	while (g_hash_table_iter_next(&iter, &call, NULL))
+		if (((struct etcd_call *)call)->is_held)
+			post(call);
+}
+
+unsigned int fake_etcd_txns(struct fake_etcd *fake)
+{
+	LOCK_GUARD(&fake->lock);
+
+	return fake->txns;
+}
+
+GBytes *fake_etcd_get(struct fake_etcd *fake, const char *key)
+{
+	LOCK_GUARD(&fake->lock);
+	g_autoptr(GBytes) bytes = g_bytes_new(key, strlen(key));
+	const struct etcd_kv *kv = kv_now(fake, bytes);
+
+	return kv != NULL ? g_bytes_ref(kv->value) : NULL;
+}
+
+int64_t fake_etcd_get_lease(struct fake_etcd *fake, const char *key)
+{
+	LOCK_GUARD(&fake->lock);
+	g_autoptr(GBytes) bytes = g_bytes_new(key, strlen(key));
+	const struct etcd_kv *kv = kv_now(fake, bytes);
+
+	return kv != NULL ? kv->lease : -1;
 }
 
 void fake_etcd_interject(struct fake_etcd *fake, void (*job)(void *data), void *data)

@@ -37,6 +37,22 @@ void fake_etcd_erase(struct fake_etcd *fake);
 /* Calls job(data) once, in the middle of the next range: after its first key, or its end. */
 void fake_etcd_interject(struct fake_etcd *fake, void (*job)(void *data), void *data);
 
+/* How the next transaction fails, once. */
+struct fake_etcd_fault {
+	int errnum;
+	gboolean uncertain;
+	gboolean arrives; /* it is done all the same */
+	void (*job)(void *data); /* called then, before the answer; or NULL */
+	void *data;
+};
+void fake_etcd_fail_txn(struct fake_etcd *fake, const struct fake_etcd_fault *fault);
+/* Transactions wait until they are let go. */
+void fake_etcd_hold_txns(struct fake_etcd *fake, gboolean hold);
+unsigned int fake_etcd_txns(struct fake_etcd *fake); /* ever sent */
+/* What is there now: a reference, or NULL. */
+GBytes *fake_etcd_get(struct fake_etcd *fake, const char *key);
+int64_t fake_etcd_get_lease(struct fake_etcd *fake, const char *key);
+
 struct fake_etcd_count {
 	unsigned int ranges;
 	unsigned int keys; /* that ranges gave */
