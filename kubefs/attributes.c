@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client/lock.h"
+#include "kubefs/key_guard.h"
 #include "kubefs/key_layout.h"
 #include "kubefs/key_path.h"
 #include "kubefs/overlay.h"
@@ -24,15 +25,28 @@ static uint64_t hash_field(uint64_t hash, const char *text)
 	return hash_bytes(hash, bytes, strlen(bytes) + 1);
 }
 
-ino_t attributes_inode(const struct node_key *key)
+static uint64_t hash_kind(const struct node_key *key)
 {
 	const char kind[] = {(char)('a' + key->kind), (char)('0' + key->format), '\0'};
 	uint64_t hash = hash_bytes(0xcbf29ce484222325ULL, kind, sizeof(kind));
+
+	hash = hash_field(hash, key->context != NULL ? key->context->name : NULL);
+	return hash_field(hash, key->resource != NULL ? key->resource->name : NULL);
+}
+
+/* The multiplication leaves the low bits weak; 0 and the root's 1 mean something. */
+static ino_t finish_hash(uint64_t hash)
+{
+	hash ^= hash >> 32;
+	return hash > FUSE_ROOT_ID ? hash : hash + 2;
+}
+
+ino_t attributes_inode(const struct node_key *key)
+{
+	uint64_t hash = hash_kind(key);
 	size_t length;
 	const char *bytes;
 
-	hash = hash_field(hash, key->context != NULL ? key->context->name : NULL);
-	hash = hash_field(hash, key->resource != NULL ? key->resource->name : NULL);
 	/* diff takes files of one inode number for the same. */
 	if (key->revision != 0)
 		hash = hash_bytes(hash, (const char *)&key->revision, sizeof(key->revision));
@@ -51,9 +65,7 @@ ino_t attributes_inode(const struct node_key *key)
 			hash, key->snapshot != NULL ? key->snapshot->namespace : key->namespace);
 		hash = hash_field(hash, key->snapshot != NULL ? key->snapshot->name : key->name);
 	}
-	/* The multiplication leaves the low bits weak; 0 and the root's 1 mean something. */
-	hash ^= hash >> 32;
-	return hash > FUSE_ROOT_ID ? hash : hash + 2;
+	return finish_hash(hash);
 }
 
 mode_t attributes_type(enum node_kind kind)
@@ -104,10 +116,20 @@ static mode_t object_mode(const struct filesystem *filesystem, const struct node
 
 mode_t attributes_mode_of_draft(const struct resource *resource)
 {
-	return is_secret(resource) ? 0600 : 0644;
+	return resource == NULL || is_secret(resource) ? 0600 : 0644;
 }
 
-ino_t attributes_inode_of_draft(struct filesystem *filesystem, const struct place *place)
+/* As attributes_inode has it of one that is there. */
+static ino_t inode_of_key(GBytes *key)
+{
+	const struct node_key node = {.kind = NODE_KEY};
+	size_t length;
+	const char *bytes = g_bytes_get_data(key, &length);
+
+	return finish_hash(hash_bytes(hash_kind(&node), bytes, length));
+}
+
+static ino_t inode_of_object(const struct place *place)
 {
 	struct snapshot *snapshot SNAPSHOT_CLEANUP =
 		cache_peek(place->context->cache, place->resource, place->namespace, place->name);
@@ -122,6 +144,23 @@ ino_t attributes_inode_of_draft(struct filesystem *filesystem, const struct plac
 	};
 
 	return attributes_inode(&key);
+}
+
+ino_t attributes_inode_of_draft(struct filesystem *filesystem, const struct place *place)
+{
+	return place->kind == PLACE_KEY ? inode_of_key(place->key) : inode_of_object(place);
+}
+
+gboolean attributes_key_may(struct filesystem *filesystem, const struct node_key *key)
+{
+	g_autoptr(GBytes) bytes = NULL;
+
+	if (key_guard_is_fixed(filesystem, key))
+		return FALSE;
+	if (key->kind == NODE_KEYS)
+		return key_guard_check(filesystem, key->prefix, NULL, SOURCE_CREATE, NULL) == 0;
+	bytes = g_bytes_new(key->value->key, key->value->key_length);
+	return key_guard_check(filesystem, bytes, key->value, SOURCE_UPDATE, NULL) == 0;
 }
 
 static void fill_local(struct local *local, struct stat *ret)
@@ -148,13 +187,13 @@ static void fill_rejected(const struct rejected *rejected, struct stat *ret)
 	ret->st_mtim = ret->st_ctim = rejected->time;
 }
 
-static void fill_key(const struct node *node, struct stat *ret)
+static void fill_key(struct filesystem *filesystem, const struct node *node, struct stat *ret)
 {
 	const struct node_key *key = &node->key;
 	gboolean is_text = key->kind == NODE_KEY_VIEW && key->format != NODE_RAW;
 
 	/* Any of them may be a Secret: they are the mounting user's alone. */
-	ret->st_mode |= 0400;
+	ret->st_mode |= attributes_key_may(filesystem, key) ? 0600 : 0400;
 	ret->st_size = (off_t)(is_text ? key->length : g_bytes_get_size(key->value->value));
 	ret->st_blocks = (ret->st_size + 511) / 512;
 	ret->st_mtim = ret->st_ctim = is_text ? key->modified : key->value->seen;
@@ -246,7 +285,7 @@ static void fill_keys(struct filesystem *filesystem, const struct node *node, st
 	struct key_directory *directory = keyspace_peek(filesystem->keyspace, &scope);
 	struct timespec changed = {0};
 
-	ret->st_mode = S_IFDIR | 0500;
+	ret->st_mode = S_IFDIR | (attributes_key_may(filesystem, &node->key) ? 0700 : 0500);
 	/* Not known without looking: what is in it is not counted. */
 	ret->st_nlink = 1;
 	if (directory != NULL)
@@ -321,7 +360,7 @@ void attributes_fill(struct filesystem *filesystem, const struct node *node, str
 		ret->st_size = (off_t)strlen(node->key.resource->name);
 		ret->st_mtim = ret->st_ctim = (struct timespec){.tv_sec = filesystem->mounted};
 	} else if (node->key.value != NULL) {
-		fill_key(node, ret);
+		fill_key(filesystem, node, ret);
 	} else {
 		fill_file(filesystem, node, ret);
 	}

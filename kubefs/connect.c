@@ -13,6 +13,8 @@
 #include "kubefs/key_path.h"
 
 #define WAIT_MS 60000
+/* What the keys of etcd are called among contexts. */
+#define ETCD "etcd"
 
 static int add_context(struct filesystem *filesystem, const struct options *options,
 	struct kubeconfig *config, const char *name, GPtrArray *connections, GError **error)
@@ -73,8 +75,9 @@ static char **split_contexts(const struct filesystem *filesystem, const char *va
 	return g_strsplit(value, ":", find_context(filesystem, value) != NULL ? 1 : -1);
 }
 
+/* keys: its switch for the keys of etcd, NULL where there are none. */
 static int set_switch(const struct filesystem *filesystem, const GPtrArray *values,
-	const char *option, void (*set)(struct context *context), GError **error)
+	const char *option, void (*set)(struct context *context), gboolean *keys, GError **error)
 {
 	for (guint i = 0; i < values->len; i++) {
 		const char *value = g_ptr_array_index(values, i);
@@ -83,11 +86,14 @@ static int set_switch(const struct filesystem *filesystem, const GPtrArray *valu
 		for (char **name = names; *name != NULL; name++) {
 			struct context *context = find_context(filesystem, *name);
 
-			if (context == NULL)
+			if (context != NULL)
+				set(context);
+			else if (keys != NULL && strcmp(*name, ETCD) == 0)
+				*keys = TRUE;
+			else
 				return error_set(error, EINVAL,
 					"-o %s=%s: context \"%s\" is not mounted", option, value,
 					*name);
-			set(context);
 		}
 	}
 	return 0;
@@ -104,8 +110,9 @@ static void set_dry_run(struct context *context)
 }
 
 static int set_switches(
-	const struct filesystem *filesystem, const struct options *options, GError **error)
+	struct filesystem *filesystem, const struct options *options, GError **error)
 {
+	const gboolean has_keys = options->etcd.url != NULL || options->etcd.endpoints != NULL;
 	int r;
 
 	for (guint i = 0; i < filesystem->contexts->len; i++) {
@@ -114,10 +121,15 @@ static int set_switches(
 		context->read_only = options->read_only;
 		context->dry_run = options->dry_run;
 	}
-	r = set_switch(filesystem, options->read_only_contexts, "ro", set_read_only, error);
+	filesystem->keys_read_only = options->read_only;
+	filesystem->keys_dry_run = options->dry_run;
+	filesystem->etcd_registry_write = options->etcd_registry_write;
+	r = set_switch(filesystem, options->read_only_contexts, "ro", set_read_only,
+		has_keys ? &filesystem->keys_read_only : NULL, error);
 	if (r < 0)
 		return r;
-	return set_switch(filesystem, options->dry_run_contexts, "dry_run", set_dry_run, error);
+	return set_switch(filesystem, options->dry_run_contexts, "dry_run", set_dry_run,
+		has_keys ? &filesystem->keys_dry_run : NULL, error);
 }
 
 static int load_contexts(struct filesystem *filesystem, const struct options *options,
@@ -140,7 +152,7 @@ static int load_etcd(struct filesystem *filesystem, const struct options *option
 	struct connection *connection;
 	int r;
 
-	if (filesystem->many && find_context(filesystem, "etcd") != NULL)
+	if (filesystem->many && find_context(filesystem, ETCD) != NULL)
 		return error_set(error, EEXIST,
 			"context \"etcd\" stands where the keys of etcd would: mount them apart");
 	r = etcd_connection_create(&options->etcd, &connection, &filesystem->keys, error);

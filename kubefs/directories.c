@@ -7,6 +7,7 @@
 #include "kubefs/errand.h"
 #include "kubefs/escape.h"
 #include "kubefs/filesystem.h"
+#include "kubefs/key_directories.h"
 #include "kubefs/lookup.h"
 
 gboolean directories_interrupt(struct request *request, gboolean timed_out)
@@ -113,8 +114,11 @@ int directories_make_run(struct request *request, collection_wait wait, void *da
 {
 	g_autofree char *namespace = NULL;
 	struct resource *resource = NULL;
-	int r = find_resource(request, SOURCE_CREATE, wait, data, &namespace, &resource, error);
+	int r;
 
+	if (request->node->key.kind == NODE_KEYS)
+		return key_directories_make_run(request, wait, data, error);
+	r = find_resource(request, SOURCE_CREATE, wait, data, &namespace, &resource, error);
 	if (r < 0)
 		return r;
 	if (namespace == NULL || !is_plain(namespace))
@@ -152,6 +156,8 @@ int directories_remove_run(
 	struct resource *resource = NULL;
 	int r;
 
+	if (request->node->key.kind == NODE_KEYS)
+		return key_directories_remove_run(request, wait, data, error);
 	if (!filesystem->rmdir_namespaces)
 		return error_set(error, EPERM,
 			"%s: stands for all that is in it; mount with -o rmdir_namespaces to "

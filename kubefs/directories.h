@@ -1,6 +1,7 @@
 /*
- * MKDIR and RMDIR: what a directory stands for is something big. Only namespaces are made; they are
- * removed where the user has asked for that (-o rmdir_namespaces).
+ * MKDIR and RMDIR (of keys: kubefs/key_directories.h): what a directory stands for is something
+ * big. Only namespaces are made; they are removed where the user has asked for that (-o
+ * rmdir_namespaces).
  */
 #pragma once
 

@@ -8,6 +8,7 @@
 #include "client/lock.h"
 #include "kubefs/attributes.h"
 #include "kubefs/filesystem.h"
+#include "kubefs/key_guard.h"
 #include "kubefs/rejection.h"
 
 /* A lane that a parked request blocks delays the answer of a save no longer than this. */
@@ -18,7 +19,8 @@ struct local *draft_create(struct filesystem *filesystem, const struct place *pl
 {
 	struct local *local =
 		local_create_reserved(&filesystem->usage, attributes_mode_of_draft(place->resource),
-			MANIFEST_TEXT_MAX, attributes_inode_of_draft(filesystem, place));
+			place->kind == PLACE_KEY ? DRAFT_VALUE_MAX : MANIFEST_TEXT_MAX,
+			attributes_inode_of_draft(filesystem, place));
 	struct draft *draft;
 	int r;
 
@@ -43,6 +45,29 @@ struct local *draft_create(struct filesystem *filesystem, const struct place *pl
 	return local;
 }
 
+static int64_t find_reading(const struct draft *draft)
+{
+	size_t length;
+	const char *key = g_bytes_get_data(draft->place.key, &length);
+
+	return key_readings_find(draft->filesystem->readings, draft->group, key, length);
+}
+
+void draft_set_base(struct draft *draft, pid_t thread, struct key_snapshot *shown)
+{
+	int64_t reading;
+
+	draft->group = process_group(thread);
+	reading = find_reading(draft);
+	if (shown != NULL && (reading == 0 || reading == shown->mod_revision)) {
+		draft->revision = shown->mod_revision;
+		draft->base = key_snapshot_ref(shown);
+	} else {
+		draft->revision = reading;
+		draft->was_deleted = shown == NULL && reading != 0;
+	}
+}
+
 void draft_free(struct draft *draft)
 {
 	if (draft == NULL)
@@ -55,6 +80,7 @@ void draft_free(struct draft *draft)
 	g_clear_pointer(&draft->refused_text, g_bytes_unref);
 	g_free(draft->uid);
 	commit_unref(draft->commit);
+	key_snapshot_unref(draft->base);
 	g_clear_pointer(&draft->sent, g_bytes_unref);
 	g_array_unref(draft->waiters);
 	g_ptr_array_unref(draft->openers);
@@ -87,6 +113,16 @@ gboolean draft_is_dirty(struct draft *draft, uint64_t *ret_generation)
 
 	*ret_generation = draft->local->generation;
 	return draft->local->generation > draft->attempted && !draft->abandoned;
+}
+
+void draft_mean_empty(struct draft *draft, uint64_t *ret_generation)
+{
+	LOCK_GUARD(&draft->local->lock);
+
+	if (draft->place.kind == PLACE_KEY && draft->local->generation == 0 &&
+		draft->local->content.length == 0 && draft->revision == 0)
+		draft->local->generation++;
+	*ret_generation = draft->local->generation;
 }
 
 /* What was refused while another generation was under way. */
@@ -194,7 +230,8 @@ static void settle_later(struct draft *draft)
 	uint64_t directory;
 
 	/* A view's change is told where the object stands. */
-	object.kind = PLACE_OBJECT;
+	if (object.kind != PLACE_KEY)
+		object.kind = PLACE_OBJECT;
 	directory = draft->tells_later ? 0 : place_directory_id(filesystem->nodes, &object);
 	pthread_mutex_lock(&draft->local->lock);
 	draft->settled = FALSE;
@@ -230,6 +267,13 @@ static void succeed(struct draft *draft, const struct commit_outcome *outcome)
 {
 	struct filesystem *filesystem = draft->filesystem;
 
+	if (draft->place.kind == PLACE_KEY) {
+		if (!outcome->unchanged)
+			backups_forget(filesystem->backups, draft->writer, &draft->place);
+		rejection_clear(
+			filesystem, &draft->place, draft->sent, outcome->unchanged, draft->begun);
+		return;
+	}
 	/* A dry run leaves nothing that a next save could be based on. */
 	if (!draft->place.context->dry_run) {
 		lineages_remember(filesystem->lineages, draft->writer, &draft->place, draft->sent,
@@ -251,15 +295,15 @@ static void fail(struct draft *draft, const struct commit_outcome *outcome)
 {
 	struct filesystem *filesystem = draft->filesystem;
 
-	if (outcome->uncertain)
+	if (outcome->uncertain && draft->place.kind != PLACE_KEY)
 		lineages_doubt(filesystem->lineages, draft->writer, &draft->place);
 	rejection_keep(filesystem, &draft->place, draft->sent, draft->writer, outcome->errnum,
 		outcome->message, outcome->reasons);
 }
 
-static void on_committed(void *data, const struct commit_outcome *outcome)
+/* Gives a reference to local back. */
+static void end_save(struct local *local, const struct commit_outcome *outcome)
 {
-	struct local *local = data;
 	struct draft *draft = local->draft;
 
 	if (outcome->errnum == 0)
@@ -274,6 +318,53 @@ static void on_committed(void *data, const struct commit_outcome *outcome)
 	pthread_mutex_unlock(&local->lock);
 	settle_later(draft);
 	local_unref(local);
+}
+
+static void on_committed(void *data, const struct commit_outcome *outcome)
+{
+	end_save(data, outcome);
+}
+
+/* What the next save of the draft, and of its process, compares with. */
+static void set_stored(struct draft *draft, struct key_snapshot *stored)
+{
+	size_t length;
+	const char *key = g_bytes_get_data(draft->place.key, &length);
+
+	draft->revision = stored->mod_revision;
+	key_snapshot_unref(draft->base);
+	draft->base = key_snapshot_ref(stored);
+	draft->exclusive = FALSE;
+	/* Who has read nothing does not begin to be held to it. */
+	if (find_reading(draft) != 0)
+		key_readings_note(draft->filesystem->readings, draft->group, key, length,
+			stored->mod_revision);
+}
+
+/* It was told that the key is gone: saving it once more is meant to create it. */
+static void forget_reading(struct draft *draft)
+{
+	size_t length;
+	const char *key = g_bytes_get_data(draft->place.key, &length);
+
+	key_readings_note(draft->filesystem->readings, draft->group, key, length, 0);
+	draft->revision = 0;
+	draft->was_deleted = FALSE;
+}
+
+static void on_key_committed(void *data, const struct key_outcome *outcome)
+{
+	struct local *local = data;
+
+	if (outcome->snapshot != NULL)
+		set_stored(local->draft, outcome->snapshot);
+	else if (outcome->errnum == EBUSY && local->draft->was_deleted)
+		forget_reading(local->draft);
+	end_save(local, &(struct commit_outcome){
+				.errnum = outcome->errnum,
+				.message = outcome->message,
+				.uncertain = outcome->uncertain,
+			});
 }
 
 /*
@@ -299,8 +390,32 @@ static char **find_elsewhere(struct filesystem *filesystem, const struct place *
 	return (char **)g_ptr_array_free(uids, FALSE);
 }
 
-/* Not under the lock; draft->busy keeps others away. */
-static void begin(struct draft *draft)
+static void begin_key(struct draft *draft)
+{
+	struct filesystem *filesystem = draft->filesystem;
+	const struct key_edit edit = {
+		.key = draft->place.key,
+		.revision = draft->revision,
+		.base = draft->base,
+		.value = draft->sent,
+	};
+	g_autoptr(GError) error = NULL;
+	int r = key_guard_check(filesystem, edit.key, edit.base,
+		edit.revision != 0 ? SOURCE_UPDATE : SOURCE_CREATE, &error);
+
+	filesystem_saves(filesystem, 1);
+	if (r < 0)
+		end_save(local_ref(draft->local),
+			&(struct commit_outcome){.errnum = -r, .message = error->message});
+	else if (edit.base != NULL && g_bytes_equal(edit.base->value, edit.value))
+		end_save(local_ref(draft->local),
+			&(struct commit_outcome){.message = "", .unchanged = TRUE});
+	else
+		key_commit_unref(key_commit_save(filesystem->keyspace, &edit, draft->exclusive,
+			on_key_committed, local_ref(draft->local)));
+}
+
+static void begin_object(struct draft *draft)
 {
 	struct filesystem *filesystem = draft->filesystem;
 	const struct place *place = &draft->place;
@@ -349,6 +464,15 @@ static void begin(struct draft *draft)
 	g_bytes_unref(mine);
 }
 
+/* Not under the lock; draft->busy keeps others away. */
+static void begin(struct draft *draft)
+{
+	if (draft->place.kind == PLACE_KEY)
+		begin_key(draft);
+	else
+		begin_object(draft);
+}
+
 int draft_save(struct draft *draft, struct process *writer, uint64_t generation,
 	collection_wait wait, void *data)
 {
@@ -364,8 +488,9 @@ int draft_save(struct draft *draft, struct process *writer, uint64_t generation,
 		draft_refuse(draft, writer, generation, spoiled,
 			"incomplete: something that was written had no room");
 	pthread_mutex_lock(&local->lock);
-	if (!draft->busy && (draft->attempted >= generation || draft->abandoned ||
-				    local->content.length == 0)) {
+	if (!draft->busy &&
+		(draft->attempted >= generation || draft->abandoned ||
+			(local->content.length == 0 && draft->place.kind != PLACE_KEY))) {
 		int errnum = draft->attempted >= generation ? draft->errnum : 0;
 
 		pthread_mutex_unlock(&local->lock);

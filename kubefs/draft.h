@@ -6,6 +6,7 @@
 #pragma once
 
 #include "cache/commit.h"
+#include "cache/key_commit.h"
 #include "kubefs/local.h"
 #include "kubefs/overlay.h"
 #include "kubefs/process.h"
@@ -13,6 +14,8 @@
 struct filesystem;
 
 #define DRAFT_THREADS 8
+/* Bytes of a value that is written; etcd itself takes 1.5 MiB unless it is told otherwise. */
+#define DRAFT_VALUE_MAX (16UL << 20)
 
 struct draft {
 	struct filesystem *filesystem;
@@ -25,6 +28,11 @@ struct draft {
 	 * before the answer (RENAME); fixed before it is saved.
 	 */
 	gboolean tells_later;
+	/* Of a key: what a save compares with, and who has read that; the saves' own. */
+	int64_t revision; /* 0: there is no such key */
+	struct key_snapshot *base; /* that version, or NULL: only its revision is known */
+	pid_t group;
+	gboolean was_deleted; /* it had been read, and is not there any more */
 	/* Guarded by local->lock. */
 	uint64_t attempted; /* the generation that was sent last */
 	int errnum; /* its outcome */
@@ -64,6 +72,11 @@ struct draft_waiter {
  */
 struct local *draft_create(struct filesystem *filesystem, const struct place *place,
 	const char *uid, const char *text, size_t length, gboolean exclusive, GError **error);
+/*
+ * Of a key, before anybody sees it: its base is what the process (a thread of it) has read before,
+ * else shown, which may be NULL.
+ */
+void draft_set_base(struct draft *draft, pid_t thread, struct key_snapshot *shown);
 void draft_free(struct draft *draft); /* local_unref's; NULL is fine */
 
 /* Whether that thread has written to the draft lately; and noting that it does. */
@@ -76,10 +89,14 @@ void draft_written_by(struct draft *draft, pid_t thread);
  */
 gboolean draft_is_dirty(struct draft *draft, uint64_t *ret_generation);
 
+/* An empty value is meant: what was never written to is saved, too. */
+void draft_mean_empty(struct draft *draft, uint64_t *ret_generation);
+
 /*
  * Sees to it that the content of that generation, or a later one, is saved. Returns 0 or a negative
  * errno: its outcome, of which everybody has been told; or -EINPROGRESS, and wait(data) follows
- * unless wait is NULL. Nothing (an empty file) is saved as success and changes nothing. Any thread.
+ * unless wait is NULL. Nothing (an empty file) is saved as success and changes nothing, but for a
+ * key: that becomes empty. Any thread.
  */
 int draft_save(struct draft *draft, struct process *writer, uint64_t generation,
 	collection_wait wait, void *data);

@@ -101,6 +101,33 @@ void errand_delete(struct errand *errand, struct cache *cache, struct resource *
 		commit_delete(cache, resource, snapshot, dry_run, on_done, errand_ref(errand)));
 }
 
+static void on_key_done(void *data, const struct key_outcome *outcome)
+{
+	on_done(data, &(struct commit_outcome){
+			      .errnum = outcome->errnum,
+			      .message = outcome->message,
+			      .uncertain = outcome->uncertain,
+		      });
+}
+
+void errand_delete_key(struct errand *errand, struct keyspace *keyspace, struct key_snapshot *value,
+	gboolean check)
+{
+	errand->begun = TRUE;
+	filesystem_saves(errand->filesystem, 1);
+	key_commit_unref((check ? key_commit_check : key_commit_delete)(
+		keyspace, value, on_key_done, errand_ref(errand)));
+}
+
+void errand_move_key(struct errand *errand, struct keyspace *keyspace, struct key_snapshot *from,
+	const struct key_edit *to, gboolean exclusive)
+{
+	errand->begun = TRUE;
+	filesystem_saves(errand->filesystem, 1);
+	key_commit_unref(
+		key_commit_move(keyspace, from, to, exclusive, on_key_done, errand_ref(errand)));
+}
+
 gboolean errand_has_begun(const struct errand *errand)
 {
 	return errand->begun;

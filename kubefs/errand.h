@@ -5,6 +5,7 @@
 #pragma once
 
 #include "cache/commit.h"
+#include "cache/key_commit.h"
 #include "kubefs/request.h"
 
 struct errand;
@@ -18,6 +19,11 @@ void errand_unref(void *errand);
 void errand_save(struct errand *errand, struct cache *cache, const struct commit_request *request);
 void errand_delete(struct errand *errand, struct cache *cache, struct resource *resource,
 	struct snapshot *snapshot, gboolean dry_run);
+/* Of keys; check: whether it could be deleted, which nothing is changed by. */
+void errand_delete_key(struct errand *errand, struct keyspace *keyspace, struct key_snapshot *value,
+	gboolean check);
+void errand_move_key(struct errand *errand, struct keyspace *keyspace, struct key_snapshot *from,
+	const struct key_edit *to, gboolean exclusive);
 gboolean errand_has_begun(const struct errand *errand);
 
 /*
@@ -26,5 +32,5 @@ gboolean errand_has_begun(const struct errand *errand);
  */
 int errand_look(struct errand *errand, collection_wait wait, void *data,
 	struct snapshot **ret_snapshot, GError **error);
-/* Gives up what is not on the wire yet. For request.interrupt. */
+/* Gives up what is not on the wire yet, as keys always are. For request.interrupt. */
 void errand_cancel(struct errand *errand);

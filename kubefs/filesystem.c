@@ -32,6 +32,7 @@ struct filesystem *filesystem_create(struct loop *loop, struct strand_pool *pool
 	filesystem->lineages = lineages_create();
 	filesystem->backups = backups_create();
 	filesystem->removals = removals_create(filesystem);
+	filesystem->readings = key_readings_create();
 	filesystem->walks = walks_create();
 	filesystem->previews = previews_create();
 	filesystem->scales = scales_create();
@@ -116,6 +117,7 @@ void filesystem_destroy(struct filesystem *filesystem)
 	openings_destroy(filesystem->openings);
 	overlay_destroy(filesystem->overlay);
 	walks_destroy(filesystem->walks);
+	key_readings_destroy(filesystem->readings);
 	processes_destroy(filesystem->processes);
 	pthread_cond_destroy(&filesystem->saves_ended);
 	pthread_mutex_destroy(&filesystem->saves_lock);

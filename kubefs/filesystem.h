@@ -12,6 +12,7 @@
 #include "kubefs/context.h"
 #include "kubefs/guard.h"
 #include "kubefs/journal.h"
+#include "kubefs/key_reading.h"
 #include "kubefs/key_text.h"
 #include "kubefs/lineage.h"
 #include "kubefs/local.h"
@@ -46,6 +47,10 @@ struct filesystem {
 	struct etcd_client *etcd;
 	struct members *members;
 	struct v2_keys *v2_keys;
+	gboolean keys_read_only; /* -o ro */
+	gboolean keys_dry_run; /* -o dry_run */
+	gboolean etcd_registry_write; /* keys of a Kubernetes may be written, too */
+	struct key_readings *readings;
 	gint values_named; /* atomic: the kernel was given a name that ends in "%=" */
 	pthread_mutex_t long_keys_lock;
 	GHashTable *long_keys; /* lines on keys too long for a path; guarded by long_keys_lock */

@@ -5,6 +5,9 @@
 
 #include "client/error.h"
 
+/* What stands for the keys of etcd in place of a resource. */
+#define KEYS "etcd"
+
 struct item {
 	char *text; /* as given, for messages */
 	char *resource; /* in lower case; NULL: each one */
@@ -229,6 +232,38 @@ int guard_check(const struct guard *guard, const struct context *context,
 	return r;
 }
 
+static const struct item *find_for_keys(const GPtrArray *items, enum source_verb verb)
+{
+	for (guint i = 0; i < items->len; i++) {
+		const struct item *item = g_ptr_array_index(items, i);
+
+		if ((item->verbs & 1U << verb) != 0 &&
+			(item->resource == NULL || strcmp(item->resource, KEYS) == 0))
+			return item;
+	}
+	return NULL;
+}
+
+int guard_check_keys(const struct guard *guard, enum source_verb verb, GError **error)
+{
+	const struct item *denied;
+
+	if (guard == NULL)
+		return 0;
+	denied = find_for_keys(guard->items[GUARD_DENY], verb);
+	if (denied != NULL)
+		return error_set(error, EACCES,
+			"refused by -o deny=%s: keys may not be %s through this mount",
+			denied->text, VERBS[verb].done);
+	if (guard->items[GUARD_ALLOW]->len > 0 &&
+		find_for_keys(guard->items[GUARD_ALLOW], verb) == NULL)
+		return error_set(error, EACCES,
+			"refused by -o allow, which lacks " KEYS
+			"/%s: keys may not be %s through this mount",
+			VERBS[verb].name, VERBS[verb].done);
+	return 0;
+}
+
 static gboolean is_known(const GPtrArray *catalogs, const char *resource)
 {
 	for (guint i = 0; i < catalogs->len; i++) {
@@ -260,7 +295,8 @@ void guard_warn(const struct guard *guard, const GPtrArray *contexts, struct jou
 			const struct item *item = g_ptr_array_index(guard->items[effect], i);
 			g_autofree char *text = NULL;
 
-			if (item->resource == NULL || is_known(catalogs, item->resource))
+			if (item->resource == NULL || strcmp(item->resource, KEYS) == 0 ||
+				is_known(catalogs, item->resource))
 				continue;
 			text = g_strdup_printf("-o %s=%s: no server has such a resource now",
 				OPTIONS[effect], item->text);

@@ -36,6 +36,12 @@ int guard_check(const struct guard *guard, const struct context *context,
 	const struct resource *resource, enum source_verb verb, GError **error);
 
 /*
+ * The same for a key of etcd, of which there are no contexts: an item names it with "*", or with
+ * the word etcd.
+ */
+int guard_check_keys(const struct guard *guard, enum source_verb verb, GError **error);
+
+/*
  * Notes a warning for each item that names a resource which no context (of struct context *) has
  * now: often a slip of the pen. For none while a context has no catalog.
  */

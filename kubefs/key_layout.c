@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "kubefs/key_directories.h"
 #include "kubefs/key_path.h"
 #include "kubefs/key_revisions.h"
 #include "kubefs/key_views.h"
@@ -111,6 +112,7 @@ uint64_t key_layout_locate(struct filesystem *filesystem, const struct key_scope
 }
 
 struct chunk_search {
+	struct filesystem *filesystem;
 	const char *chunk;
 	size_t base;
 	gboolean found;
@@ -132,6 +134,8 @@ static gboolean visit_for_chunk(void *data, uint64_t sequence, const struct key_
 	g_autofree char *views = g_strconcat(plain, KEY_PATH_VIEWS, NULL);
 	g_autofree char *value_views = g_strconcat(value, KEY_PATH_VIEWS, NULL);
 
+	if (!child->directory && removals_hide_key(search->filesystem->removals, child->snapshot))
+		return TRUE;
 	search->found = is_cut_after(search, plain) ||
 			(child->snapshot != NULL &&
 				(is_cut_after(search, value) || is_cut_after(search, views) ||
@@ -139,9 +143,11 @@ static gboolean visit_for_chunk(void *data, uint64_t sequence, const struct key_
 	return !search->found;
 }
 
-static gboolean has_chunk(struct key_directory *directory, size_t base, const char *chunk)
+gboolean key_layout_has_chunk(
+	struct filesystem *filesystem, struct key_directory *directory, const char *chunk)
 {
-	struct chunk_search search = {.chunk = chunk, .base = base};
+	const size_t base = key_layout_base(filesystem, key_directory_scope(directory));
+	struct chunk_search search = {.filesystem = filesystem, .chunk = chunk, .base = base};
 
 	if (!key_layout_is_short(base, directory))
 		key_directory_each(directory, 0, visit_for_chunk, &search);
@@ -162,6 +168,20 @@ static void resolve_name(struct filesystem *filesystem, struct key_directory *di
 	if (!key_directory_find(directory, name, length, &snapshot, &is_directory) ||
 		!key_layout_fits(key_layout_base(filesystem, scope), escaped))
 		return;
+	if (snapshot != NULL && removals_hide_key(filesystem->removals, snapshot)) {
+		snapshot = key_snapshot_unref(snapshot);
+		ret->entry_timeout = timeout = 0;
+	}
+	if (form == KEY_PLAIN && is_directory) {
+		struct key_scope child;
+
+		key_path_child(scope, name, length, &child);
+		if (key_directories_vanishes(filesystem, &child)) {
+			ret->entry_timeout = timeout = 0;
+			is_directory = FALSE;
+		}
+		key_scope_finish(&child);
+	}
 	if (form == KEY_PLAIN && is_directory) {
 		struct key_scope child;
 
@@ -277,7 +297,7 @@ int key_layout_resolve(struct filesystem *filesystem, const struct node *node, c
 	} else if (step == KEY_STEP_CHUNK) {
 		/* Nobody tells when the first name of that chunk comes or the last goes. */
 		ret->entry_timeout = LAYOUT_POLLED;
-		if (has_chunk(directory, key_layout_base(filesystem, &scope), component))
+		if (key_layout_has_chunk(filesystem, directory, component))
 			key_layout_directory_entry(
 				filesystem, &scope, component, LAYOUT_POLLED, ret);
 	}

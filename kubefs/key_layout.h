@@ -34,6 +34,9 @@ struct key_layout_slashless {
 int key_layout_find_slashless(struct filesystem *filesystem, const struct key_scope *scope,
 	collection_wait wait, void *data, struct key_layout_slashless *ret, GError **error);
 
+/* Whether a name is cut right behind that chunk; one that is being removed does not count. */
+gboolean key_layout_has_chunk(
+	struct filesystem *filesystem, struct key_directory *directory, const char *chunk);
 /* How long what stands in the directory is good for. */
 double key_layout_timeout(struct key_directory *directory);
 /* Whether the name's path is short enough to be shown. base: that of its directory. */

@@ -115,6 +115,25 @@ gboolean key_path_parent(
 	return TRUE;
 }
 
+gboolean key_path_scope_of_key(GBytes *prefix, GBytes *key, struct key_scope *ret)
+{
+	size_t length;
+	const char *bytes = g_bytes_get_data(key, &length);
+	size_t begin;
+	const void *wanted = g_bytes_get_data(prefix, &begin);
+	size_t end = length;
+
+	if (length < begin || (begin > 0 && memcmp(bytes, wanted, begin) != 0))
+		return FALSE;
+	while (end > begin && bytes[end - 1] != '/')
+		end--;
+	*ret = (struct key_scope){
+		.prefix = g_bytes_new(bytes, end),
+		.slashless = end == begin && !ends_in_slash(prefix),
+	};
+	return TRUE;
+}
+
 char *key_path_name(const char *name, size_t length, enum key_form form)
 {
 	if (form == KEY_PLAIN && is_reserved(name, length))

@@ -64,6 +64,9 @@ void key_path_scope(GBytes *prefix, GBytes *key, struct key_scope *ret);
 gboolean key_path_parent(
 	GBytes *prefix, const struct key_scope *scope, struct key_scope *ret, GBytes **ret_name);
 
+/* The scope of the directory that holds the key; FALSE when it does not begin with the prefix. */
+gboolean key_path_scope_of_key(GBytes *prefix, GBytes *key, struct key_scope *ret);
+
 enum key_form {
 	KEY_PLAIN, /* a directory, or a key that is none */
 	KEY_VALUE, /* a key */

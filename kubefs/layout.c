@@ -5,7 +5,9 @@
 
 #include "client/error.h"
 #include "kubefs/escape.h"
+#include "kubefs/key_directories.h"
 #include "kubefs/key_layout.h"
+#include "kubefs/key_place.h"
 #include "kubefs/key_revisions.h"
 #include "kubefs/key_views.h"
 #include "kubefs/statement.h"
@@ -373,14 +375,25 @@ gboolean layout_holds_files(const struct node *directory)
 {
 	enum node_kind kind = directory->key.kind;
 
-	return kind == NODE_RESOURCE || kind == NODE_CHUNK || kind == NODE_VIEWS;
+	return kind == NODE_RESOURCE || kind == NODE_CHUNK || kind == NODE_VIEWS ||
+	       (kind == NODE_KEYS && directory->key.revision == 0);
 }
 
-gboolean layout_object_place(const struct node *directory, const char *name, struct place *ret)
+gboolean layout_is_scratch(const struct node *directory, const char *name)
+{
+	return directory->key.kind == NODE_KEYS ? key_place_is_scratch(name)
+						: layout_is_scratch_name(name);
+}
+
+gboolean layout_object_place(struct filesystem *filesystem, const struct node *directory,
+	const char *name, struct place *ret)
 {
 	const struct node_key *key = &directory->key;
 	enum node_format format;
 	char *object;
+
+	if (key->kind == NODE_KEYS)
+		return key_place_of_name(filesystem, key, name, ret);
 
 	if (key->kind == NODE_VIEWS)
 		return views_name_place(key, name, ret);
@@ -450,12 +463,21 @@ static int resolve_object(struct question *question, GError **error)
 }
 
 /* What is in memory alone: the kernel asks for it each time. */
-static gboolean found_overlay(struct question *question, const char *key)
+static gboolean found_overlay(struct question *question, const char *key, const char *name)
 {
 	struct overlay_entry entry OVERLAY_ENTRY_CLEANUP = {0};
 
-	if (!overlay_find(question->filesystem->overlay, key, question->name, &entry))
+	if (!overlay_find(question->filesystem->overlay, key, name, &entry))
 		return FALSE;
+	if (entry.local != NULL && S_ISDIR(entry.local->type)) {
+		if (!key_directories_is_kept(entry.local)) {
+			overlay_remove(question->filesystem->overlay, key, name, entry.local);
+			return FALSE;
+		}
+		layout_entry_finish(question->entry);
+		return key_directories_entry(
+			question->filesystem, &question->directory->key, name, question->entry);
+	}
 	layout_entry_finish(question->entry);
 	found(question, entry.local != NULL ? NODE_LOCAL : NODE_REJECTED, NULL, NULL, NULL, 0);
 	question->entry->key.local = g_steal_pointer(&entry.local);
@@ -468,7 +490,21 @@ static int resolve_shown(struct question *question, GError **error)
 	if (question->directory->key.kind == NODE_VIEWS)
 		return views_resolve(question->filesystem, question->directory, question->name,
 			question->wait, question->data, question->entry, error);
+	if (question->directory->key.kind == NODE_KEYS)
+		return key_layout_resolve(question->filesystem, question->directory, question->name,
+			question->wait, question->data, question->entry, error);
 	return resolve_object(question, error);
+}
+
+/* A key has come to be in a directory that was kept without one. */
+static void forget_kept(struct question *question, const char *key, const char *name)
+{
+	struct overlay *overlay = question->filesystem->overlay;
+	struct overlay_entry entry OVERLAY_ENTRY_CLEANUP = {0};
+
+	if (question->entry->key.kind == NODE_KEYS && overlay_find(overlay, key, name, &entry) &&
+		entry.local != NULL && S_ISDIR(entry.local->type))
+		overlay_remove(overlay, key, name, entry.local);
 }
 
 /*
@@ -480,6 +516,7 @@ static int resolve_file(struct question *question, GError **error)
 	const struct node *directory = question->directory;
 	struct filesystem *filesystem = question->filesystem;
 	g_autofree char *key = NULL;
+	g_autofree char *name = NULL;
 	struct place place PLACE_CLEANUP = {0};
 	gboolean is_object;
 	int r;
@@ -487,18 +524,26 @@ static int resolve_file(struct question *question, GError **error)
 	/* Mostly there is nothing but objects. */
 	if (overlay_is_unused(filesystem->overlay))
 		return resolve_shown(question, error);
-	key = place_directory(&directory->key);
-	is_object = layout_object_place(directory, question->name, &place);
-	if (!is_object && found_overlay(question, key))
+	is_object = layout_object_place(filesystem, directory, question->name, &place);
+	/* A key has two names, and what is of it stands under one. */
+	if (place.kind == PLACE_KEY) {
+		key = place_directory_of(&place, &name);
+	} else {
+		key = place_directory(&directory->key);
+		name = g_strdup(question->name);
+	}
+	if (!is_object && found_overlay(question, key, name))
 		return 0;
 	r = resolve_shown(question, error);
 	if (r == -EINPROGRESS || !is_object)
 		return r;
-	if ((r < 0 || !question->entry->found) && found_overlay(question, key)) {
+	if ((r < 0 || !question->entry->found) && found_overlay(question, key, name)) {
 		g_clear_error(error);
 		return 0;
 	}
-	if (r == 0 && overlay_has_writer(filesystem->overlay, key, question->name))
+	if (r == 0)
+		forget_kept(question, key, name);
+	if (r == 0 && overlay_has_writer(filesystem->overlay, key, name))
 		question->entry->entry_timeout = 0;
 	return r;
 }
@@ -568,7 +613,11 @@ int layout_resolve(struct filesystem *filesystem, const struct node *directory, 
 	case NODE_KEYS:
 		if (resolve_at_top(&question))
 			return 0;
-		return key_layout_resolve(filesystem, directory, name, wait, data, ret, error);
+		/* In the past there is nothing but what was. */
+		if (directory->key.revision != 0)
+			return key_layout_resolve(
+				filesystem, directory, name, wait, data, ret, error);
+		return resolve_file(&question, error);
 	case NODE_REVISIONS:
 		return key_revisions_resolve(filesystem, name, wait, data, ret, error);
 	case NODE_KEY_VIEWS:

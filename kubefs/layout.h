@@ -38,13 +38,16 @@ int layout_resolve(struct filesystem *filesystem, const struct node *directory, 
 /* Whether something has changed since the entry's state was read. */
 gboolean layout_is_overtaken(const struct layout_entry *entry);
 
-/* Whether scratch files and objects can stand in the directory. */
+/* Whether scratch files, and objects or keys, can stand in the directory. */
 gboolean layout_holds_files(const struct node *directory);
 /*
  * What would be saved under that name in the directory; FALSE: the name is nobody's. *ret is the
  * caller's (place_finish). Says nothing of whether it is there.
  */
-gboolean layout_object_place(const struct node *directory, const char *name, struct place *ret);
+gboolean layout_object_place(struct filesystem *filesystem, const struct node *directory,
+	const char *name, struct place *ret);
+/* Whether a new file of that name there is a scratch file (writes.md 6). */
+gboolean layout_is_scratch(const struct node *directory, const char *name);
 
 /* Names that are always scratch files', unless an object of that name is there (writes.md 6). */
 static inline gboolean layout_is_scratch_name(const char *name)

@@ -16,10 +16,11 @@ static int check_new_name(struct request *request, const struct node *directory,
 
 	if (!layout_holds_files(directory))
 		return error_set(error, EPERM, "%s: no link can be made here", name);
-	if (directory->key.context->read_only)
+	if (directory->key.context != NULL && directory->key.context->read_only)
 		return -EROFS;
-	if (layout_object_place(directory, name, &place) && !layout_is_scratch_name(name))
-		return error_set(error, EPERM, "%s: an object cannot be a link", name);
+	if (layout_object_place(request->filesystem, directory, name, &place) &&
+		!layout_is_scratch(directory, name))
+		return error_set(error, EPERM, "%s: an object or a key cannot be a link", name);
 	*ret_directory = place_directory(&directory->key);
 	if (overlay_find(request->filesystem->overlay, *ret_directory, name, &entry))
 		return -EEXIST;
@@ -44,6 +45,9 @@ int link_hard_run(struct request *request, collection_wait wait, void *data, GEr
 		named.snapshot = node->key.snapshot;
 		named.place.format = node->key.format;
 		named.place.resource = node->key.resource;
+		local = named_copy(filesystem, &named, error);
+	} else if (node->key.kind == NODE_KEY) {
+		named.value = node->key.value;
 		local = named_copy(filesystem, &named, error);
 	} else {
 		return -EPERM;

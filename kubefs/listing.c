@@ -8,8 +8,10 @@
 #include "kubefs/attributes.h"
 #include "kubefs/draft.h"
 #include "kubefs/escape.h"
+#include "kubefs/key_directories.h"
 #include "kubefs/key_layout.h"
 #include "kubefs/key_listing.h"
+#include "kubefs/key_place.h"
 #include "kubefs/key_views.h"
 #include "kubefs/lookup.h"
 #include "kubefs/statement.h"
@@ -434,12 +436,17 @@ static gboolean visit_earlier(void *data, uint64_t sequence, struct snapshot *sn
 }
 
 /* Whether an object stands under the name, too. */
-static gboolean is_object(const struct node *directory, const char *name)
+static gboolean is_object(
+	struct filesystem *filesystem, const struct node *directory, const char *name)
 {
 	struct place place PLACE_CLEANUP = {0};
 	struct snapshot *snapshot SNAPSHOT_CLEANUP = NULL;
 
-	if (!layout_object_place(directory, name, &place) || place.kind != PLACE_OBJECT)
+	if (!layout_object_place(filesystem, directory, name, &place))
+		return FALSE;
+	if (place.kind == PLACE_KEY)
+		return key_place_peek(&place);
+	if (place.kind != PLACE_OBJECT)
 		return FALSE;
 	snapshot = cache_peek(place.context->cache, place.resource, place.namespace, place.name);
 	return snapshot != NULL;
@@ -456,7 +463,11 @@ static gboolean visit_overlay(
 	};
 
 	/* An object has come to be in its place, and is listed already. */
-	if (entry->local != NULL && is_object(listing->request->node, name))
+	if (entry->local != NULL &&
+		is_object(listing->request->filesystem, listing->request->node, name))
+		return TRUE;
+	if (entry->local != NULL && S_ISDIR(entry->local->type) &&
+		!key_directories_is_kept(entry->local))
 		return TRUE;
 	/* Without attributes: they are asked for by name, and stay true. */
 	return add_plain(listing, name,
@@ -516,11 +527,28 @@ static int list_objects(
 	return 0;
 }
 
+/* Under either of its names. */
+static gboolean is_key_being_written(struct listing *listing, const char *name)
+{
+	struct filesystem *filesystem = listing->request->filesystem;
+	struct place place PLACE_CLEANUP = {0};
+	g_autofree char *directory = NULL;
+	g_autofree char *canonical = NULL;
+
+	if (listing->directory == NULL ||
+		!layout_object_place(filesystem, listing->request->node, name, &place))
+		return FALSE;
+	directory = place_directory_of(&place, &canonical);
+	return overlay_has_writer(filesystem->overlay, directory, canonical);
+}
+
 static gboolean add_key(void *data, const char *name, struct layout_entry *entry, uint64_t offset)
 {
 	struct listing *listing = data;
 
 	entry->changes = listing->changes;
+	if (is_key_being_written(listing, name))
+		entry->entry_timeout = 0;
 	return add_entry(listing, name, entry, FIRST + offset);
 }
 
@@ -540,8 +568,10 @@ static int fill(
 		list_control(listing, after);
 		return 0;
 	case NODE_KEYS:
-		return key_listing_run(listing->request->filesystem, listing->request->node, after,
-			wait, data, add_key, listing, error);
+		if (after < OVERLAY_FIRST - FIRST)
+			r = key_listing_run(listing->request->filesystem, listing->request->node,
+				after, wait, data, add_key, listing, error);
+		break;
 	case NODE_REVISIONS:
 		/* Any of them can be named; there are too many to list. */
 		return 0;

@@ -75,6 +75,15 @@ struct local *local_create_link(struct local_usage *usage, const char *target)
 	return local;
 }
 
+struct local *local_create_directory(struct local_usage *usage)
+{
+	struct local *local = create(usage, S_IFDIR, FALSE);
+
+	if (local != NULL)
+		local->inode = next_inode();
+	return local;
+}
+
 struct local *local_ref(struct local *local)
 {
 	g_atomic_int_inc(&local->references);

@@ -30,10 +30,11 @@ struct local_usage {
 struct local {
 	gint references;
 	struct local_usage *usage;
-	mode_t type; /* S_IFREG or S_IFLNK; fixed */
+	mode_t type; /* S_IFREG, S_IFLNK, or S_IFDIR (kubefs/key_directories.h); fixed */
 	ino_t inode; /* fixed */
 	gboolean reserved; /* may use the reserve; fixed */
 	char *target; /* of a symbolic link; fixed */
+	gint64 until; /* of a directory; g_get_monotonic_time, 0: for good; fixed */
 	struct draft *draft; /* owned; NULL for a scratch file; fixed before it is visible */
 	pthread_mutex_t lock; /* guards all below, and what the draft says that it does */
 	struct buffer content;
@@ -53,6 +54,7 @@ struct local *local_create(struct local_usage *usage, mode_t mode, mode_t mask);
 struct local *local_create_reserved(
 	struct local_usage *usage, mode_t mode, size_t limit, ino_t inode);
 struct local *local_create_link(struct local_usage *usage, const char *target);
+struct local *local_create_directory(struct local_usage *usage);
 struct local *local_ref(struct local *local);
 struct local *local_unref(struct local *local); /* returns NULL; NULL is fine */
 

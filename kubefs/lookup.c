@@ -91,13 +91,22 @@ void lookup_verify(struct filesystem *filesystem, const struct node *directory, 
 /* Who is about to open the name for writing finds a draft of its own (kubefs/opening.h). */
 static gboolean find_own_draft(const struct request *request, struct layout_entry *ret)
 {
+	struct filesystem *filesystem = request->filesystem;
+	struct place place PLACE_CLEANUP = {0};
 	g_autofree char *directory = NULL;
+	g_autofree char *name = NULL;
 
-	if (!layout_holds_files(request->node))
+	if (!layout_holds_files(request->node) || openings_are_none(filesystem->openings))
 		return FALSE;
-	directory = place_directory(&request->node->key);
-	ret->key.local = openings_find(
-		request->filesystem->openings, request->thread, directory, request->name);
+	/* A key has two names. */
+	if (request->node->key.kind == NODE_KEYS &&
+		layout_object_place(filesystem, request->node, request->name, &place)) {
+		directory = place_directory_of(&place, &name);
+	} else {
+		directory = place_directory(&request->node->key);
+		name = g_strdup(request->name);
+	}
+	ret->key.local = openings_find(filesystem->openings, request->thread, directory, name);
 	ret->key.kind = NODE_LOCAL;
 	ret->found = ret->key.local != NULL;
 	return ret->found;

@@ -4,7 +4,9 @@
 
 #include "client/error.h"
 #include "kubefs/attributes.h"
-#include "kubefs/layout.h"
+#include "kubefs/key_directories.h"
+#include "kubefs/key_path.h"
+#include "kubefs/key_place.h"
 
 void named_finish(struct named *named)
 {
@@ -12,7 +14,62 @@ void named_finish(struct named *named)
 	local_unref(named->local);
 	rejected_unref(named->rejected);
 	snapshot_unref(named->snapshot);
+	key_snapshot_unref(named->value);
 	place_finish(&named->place);
+}
+
+static gboolean find_overlay(struct filesystem *filesystem, const char *name, struct named *ret)
+{
+	struct overlay_entry entry = {0};
+
+	if (!overlay_find(filesystem->overlay, ret->directory, name, &entry))
+		return FALSE;
+	ret->local = entry.local;
+	ret->rejected = entry.rejected;
+	if (ret->local == NULL || !S_ISDIR(ret->local->type))
+		return TRUE;
+	ret->is_directory = key_directories_is_kept(ret->local);
+	ret->local = local_unref(ret->local);
+	return ret->is_directory;
+}
+
+static int find_key(struct filesystem *filesystem, const struct node *directory, const char *name,
+	collection_wait wait, void *data, struct named *ret, GError **error)
+{
+	g_autofree char *canonical = g_strdup(name);
+	gboolean is_directory = FALSE;
+	int r;
+
+	ret->is_place = layout_object_place(filesystem, directory, name, &ret->place);
+	if (ret->is_place) {
+		g_free(canonical);
+		ret->directory = place_directory_of(&ret->place, &canonical);
+	} else {
+		ret->directory = place_directory(&directory->key);
+	}
+	if (find_overlay(filesystem, canonical, ret) && ret->local == NULL)
+		return 0;
+	/* A directory of long names, or "%.". */
+	if (!ret->is_place) {
+		struct layout_entry entry LAYOUT_ENTRY_CLEANUP = {0};
+
+		ret->is_directory = ret->local == NULL && key_directories_entry(filesystem,
+								  &directory->key, name, &entry);
+		return 0;
+	}
+	r = key_place_look(&ret->place, wait, data, &ret->value, &is_directory, error);
+	if (r != -EINPROGRESS && r < 0 && ret->local != NULL && ret->local->draft == NULL) {
+		g_clear_error(error);
+		r = 0;
+	}
+	if (r < 0)
+		return r;
+	ret->is_directory = is_directory && !g_str_has_suffix(name, KEY_PATH_VALUE);
+	if (ret->value == NULL && key_place_is_scratch(name))
+		ret->is_place = FALSE;
+	if (ret->value != NULL)
+		ret->local = local_unref(ret->local);
+	return 0;
 }
 
 int named_find(struct filesystem *filesystem, const struct node *directory, const char *name,
@@ -23,6 +80,8 @@ int named_find(struct filesystem *filesystem, const struct node *directory, cons
 
 	if (!layout_holds_files(directory))
 		return error_set(error, EPERM, "%s: cannot be removed or renamed", name);
+	if (directory->key.kind == NODE_KEYS)
+		return find_key(filesystem, directory, name, wait, data, ret, error);
 	if (directory->key.context->read_only)
 		return -EROFS;
 	ret->directory = place_directory(&directory->key);
@@ -32,7 +91,7 @@ int named_find(struct filesystem *filesystem, const struct node *directory, cons
 		if (ret->local == NULL)
 			return 0;
 	}
-	ret->is_place = layout_object_place(directory, name, &ret->place);
+	ret->is_place = layout_object_place(filesystem, directory, name, &ret->place);
 	if (!ret->is_place || ret->place.kind != PLACE_OBJECT)
 		return 0;
 	r = cache_find(ret->place.context->cache, ret->place.resource, ret->place.namespace,
@@ -76,6 +135,8 @@ struct local *named_copy(struct filesystem *filesystem, const struct named *name
 
 	if (named->rejected != NULL)
 		text = g_bytes_ref(named->rejected->text);
+	else if (named->value != NULL)
+		text = g_bytes_ref(named->value->value);
 	else
 		r = object_text(named, &text, error);
 	if (r < 0)

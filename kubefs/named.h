@@ -11,7 +11,9 @@ struct named {
 	struct local *local; /* a scratch file, or a draft of what is not there yet */
 	struct rejected *rejected;
 	struct snapshot *snapshot; /* an object */
-	gboolean is_place; /* place is set: the name can be an object's */
+	struct key_snapshot *value; /* a key */
+	gboolean is_directory; /* of keys; value may be set, too */
+	gboolean is_place; /* place is set: the name can be an object's, or a key's */
 	struct place place;
 };
 

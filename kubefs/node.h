@@ -125,7 +125,7 @@ static inline gboolean node_is_directory(const struct node *node)
 	       node->key.kind == NODE_REVISIONS || node->key.kind == NODE_V2_DIRECTORY;
 }
 
-/* What is of etcd, and can only be read. */
+/* What is of etcd. */
 static inline gboolean node_is_of_etcd(const struct node *node)
 {
 	return node->key.kind >= NODE_KEYS;

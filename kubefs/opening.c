@@ -99,13 +99,18 @@ void openings_begin(struct openings *openings, pid_t thread, const char *directo
 	g_atomic_int_inc(&openings->count);
 }
 
+gboolean openings_are_none(struct openings *openings)
+{
+	return g_atomic_int_get(&openings->count) == 0;
+}
+
 struct local *openings_find(
 	struct openings *openings, pid_t thread, const char *directory, const char *name)
 {
 	GList *link;
 	const struct opening *opening;
 
-	if (g_atomic_int_get(&openings->count) == 0)
+	if (openings_are_none(openings))
 		return NULL;
 	LOCK_GUARD(&openings->lock);
 

@@ -21,6 +21,8 @@ void openings_destroy(struct openings *openings); /* NULL is fine */
 /* From now on that name there means local to the thread. Any thread. */
 void openings_begin(struct openings *openings, pid_t thread, const char *directory,
 	const char *name, struct local *local);
+/* Whether nobody is. */
+gboolean openings_are_none(struct openings *openings);
 /* A reference to what the name means to the thread alone, or NULL. */
 struct local *openings_find(
 	struct openings *openings, pid_t thread, const char *directory, const char *name);

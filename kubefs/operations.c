@@ -10,6 +10,8 @@
 #include "kubefs/directories.h"
 #include "kubefs/draft.h"
 #include "kubefs/filesystem.h"
+#include "kubefs/key_directories.h"
+#include "kubefs/key_guard.h"
 #include "kubefs/key_layout.h"
 #include "kubefs/link.h"
 #include "kubefs/listing.h"
@@ -37,20 +39,22 @@ static double attributes_timeout(const struct node *node, const struct stat *sta
 	return node_is_directory(node) && stat->st_nlink == 1 ? LAYOUT_SOON : LAYOUT_LONG;
 }
 
-static gboolean is_of_etcd(struct filesystem *filesystem, fuse_ino_t id)
+static gboolean is_read_only_key(struct filesystem *filesystem, const struct node *node)
+{
+	return node_is_of_etcd(node) && key_guard_is_fixed(filesystem, &node->key);
+}
+
+/* Where nothing can be changed, whatever it is. */
+static gboolean is_read_only(struct filesystem *filesystem, fuse_ino_t id)
 {
 	struct node *node NODE_CLEANUP = NULL;
 
+	if (filesystem->read_only)
+		return TRUE;
 	if (filesystem->keyspace == NULL)
 		return FALSE;
 	node = node_table_get(filesystem->nodes, id);
-	return node != NULL && node_is_of_etcd(node);
-}
-
-/* Where nothing can be changed. */
-static gboolean is_read_only(struct filesystem *filesystem, fuse_ino_t id)
-{
-	return filesystem->read_only || is_of_etcd(filesystem, id);
+	return node != NULL && is_read_only_key(filesystem, node);
 }
 
 static void op_init(void *userdata, struct fuse_conn_info *connection)
@@ -382,7 +386,7 @@ static char *find_reason(struct request *request)
 	struct place place PLACE_CLEANUP = {0};
 	char *reason;
 
-	if (!saving_place(request->node, &place))
+	if (!saving_place(request->filesystem, request->node, &place))
 		return NULL;
 	rejected = rejection_find(request->filesystem, &place);
 	reason = rejected != NULL ? g_strdup(rejected->reason) : NULL;
@@ -426,10 +430,10 @@ static int getxattr_run(struct request *request, collection_wait wait, void *dat
 		value = snapshot->version;
 	else if (snapshot != NULL && strcmp(request->name, "user.kubefs.uid") == 0)
 		value = snapshot->uid;
-	else if (request->node->key.value != NULL)
-		value = text = key_attribute(request->node->key.value, request->name);
 	else if (strcmp(request->name, "user.kubefs.error") == 0)
 		value = text = find_reason(request);
+	else if (request->node->key.value != NULL)
+		value = text = key_attribute(request->node->key.value, request->name);
 	if (value == NULL || value[0] == '\0')
 		return -ENODATA;
 	length = strlen(value);
@@ -462,7 +466,8 @@ static int access_run(struct request *request, collection_wait wait, void *data,
 	struct stat stat;
 
 	attributes_fill(request->filesystem, request->node, &stat);
-	if ((request->offset & W_OK) != 0 && node_is_of_etcd(request->node))
+	if ((request->offset & W_OK) != 0 && node_is_of_etcd(request->node) &&
+		!attributes_key_may(request->filesystem, &request->node->key))
 		return -EROFS;
 	if ((request->offset & W_OK) != 0 && (stat.st_mode & 0200) == 0)
 		return -EACCES;
@@ -521,7 +526,7 @@ static void begin_change(fuse_req_t fuse, fuse_ino_t id, const struct request *d
 
 	change.timeout = SAVING_DIRECTORY_MS;
 	if (is_read_only(filesystem_of(fuse), id) ||
-		(change.target != NULL && node_is_of_etcd(change.target)))
+		(change.target != NULL && is_read_only_key(filesystem_of(fuse), change.target)))
 		fuse_reply_err(fuse, EROFS);
 	else
 		request_begin_full(filesystem_of(fuse), fuse, id, &change);

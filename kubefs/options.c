@@ -28,6 +28,7 @@ const char OPTIONS_HELP[] =
 	"                          VERB is create, update or delete\n"
 	"     decode               keys of etcd that hold an object as its YAML\n"
 	"     rmdir_namespaces     let rmdir delete a namespace and all in it\n"
+	"     etcd_registry_write  let keys of a Kubernetes be written in etcd\n"
 	"  -f, --foreground        stay in the foreground\n"
 	"  -d, --debug             -f --log-level=debug\n"
 	"  --log-level LEVEL       error, warning, info or debug\n"
@@ -318,6 +319,8 @@ static int set_mount_option(struct options *options, const char *option, GError 
 		options->decode = TRUE;
 	} else if (strcmp(option, "rmdir_namespaces") == 0) {
 		options->rmdir_namespaces = TRUE;
+	} else if (strcmp(option, "etcd_registry_write") == 0) {
+		options->etcd_registry_write = TRUE;
 	} else if (strcmp(option, "allow_other") == 0) {
 		/* Whoever is let in is held to the mode bits. */
 		add_mount(options, "allow_other,default_permissions");

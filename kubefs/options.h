@@ -16,6 +16,7 @@ struct options {
 	gboolean read_only; /* the whole mount */
 	gboolean dry_run; /* every context */
 	gboolean rmdir_namespaces;
+	gboolean etcd_registry_write;
 	gboolean use_syslog;
 	enum log_level log_level;
 	char *mountpoint; /* absolute, exists */

@@ -2,15 +2,22 @@
 
 #include <string.h>
 
+#include "kubefs/key_layout.h"
+#include "kubefs/key_path.h"
 #include "kubefs/layout.h"
 #include "kubefs/views.h"
 
 void place_copy(struct place *to, const struct place *from)
 {
 	*to = *from;
-	resource_ref(to->resource);
+	if (to->resource != NULL)
+		resource_ref(to->resource);
 	to->namespace = g_strdup(from->namespace);
 	to->name = g_strdup(from->name);
+	if (to->kind != PLACE_KEY)
+		return;
+	key_scope_copy(&to->scope, &from->scope);
+	g_bytes_ref(to->key);
 }
 
 void place_finish(struct place *place)
@@ -18,11 +25,17 @@ void place_finish(struct place *place)
 	resource_unref(place->resource);
 	g_free(place->namespace);
 	g_free(place->name);
+	if (place->kind == PLACE_KEY) {
+		key_scope_finish(&place->scope);
+		g_bytes_unref(place->key);
+	}
 	*place = (struct place){0};
 }
 
 gboolean place_same_object(const struct place *a, const struct place *b)
 {
+	if (a->kind == PLACE_KEY || b->kind == PLACE_KEY)
+		return a->kind == b->kind && g_bytes_equal(a->key, b->key);
 	return a->context == b->context && strcmp(a->name, b->name) == 0 &&
 	       strcmp(a->namespace, b->namespace) == 0 &&
 	       strcmp(a->resource->name, b->resource->name) == 0;
@@ -36,6 +49,7 @@ const char *place_subresource(const struct place *place)
 	case PLACE_SCALE:
 		return "scale";
 	case PLACE_OBJECT:
+	case PLACE_KEY:
 		break;
 	}
 	return NULL;
@@ -45,6 +59,11 @@ const char *place_subresource(const struct place *place)
 static char *locate(const struct place *place, struct node_key *ret_directory, char **ret_chunk)
 {
 	*ret_chunk = NULL;
+	if (place->kind == PLACE_KEY) {
+		*ret_chunk = key_path_chunk(place->name);
+		*ret_directory = key_layout_directory(&place->scope, *ret_chunk);
+		return g_strdup(place->name + strlen(*ret_chunk));
+	}
 	if (place->kind == PLACE_OBJECT)
 		return layout_place(place->context, place->resource, place->namespace, place->name,
 			place->format, ret_directory, ret_chunk);
@@ -58,7 +77,15 @@ static char *locate(const struct place *place, struct node_key *ret_directory, c
 	return g_strdup(place->kind == PLACE_STATUS ? VIEWS_STATUS : VIEWS_SCALE);
 }
 
-char *place_path(const struct place *place)
+static char *key_path(const struct place *place)
+{
+	const struct filesystem *filesystem = place->filesystem;
+	g_autofree char *path = key_path_of_key(filesystem->keys, place->key, KEY_PLAIN);
+
+	return g_strconcat(filesystem->keys_at_root ? "" : "etcd/", path, NULL);
+}
+
+static char *object_path(const struct place *place)
 {
 	GString *path = g_string_new(NULL);
 	struct node_key directory;
@@ -80,8 +107,23 @@ char *place_path(const struct place *place)
 	return g_string_free(path, FALSE);
 }
 
+char *place_path(const struct place *place)
+{
+	return place->kind == PLACE_KEY ? key_path(place) : object_path(place);
+}
+
 char *place_directory(const struct node_key *directory)
 {
+	g_autofree char *prefix = NULL;
+
+	if (directory->kind == NODE_KEYS) {
+		size_t length;
+		const guchar *bytes = g_bytes_get_data(directory->prefix, &length);
+
+		prefix = g_base64_encode(bytes, length);
+		return g_strdup_printf("%d\x1f%s\x1f%d\x1f%s", (int)directory->kind, prefix,
+			(int)directory->slashless, key_layout_chunk(directory));
+	}
 	/* None of these holds a control character that a path could not be told by. */
 	return g_strdup_printf("%d\x1f%s\x1f%s\x1f%s\x1f%s", (int)directory->kind,
 		directory->context != NULL ? directory->context->name : "",

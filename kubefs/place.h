@@ -1,31 +1,37 @@
 /*
- * What a file that can be saved stands for: an object, one of its views, or the text of an object
- * that was refused.
+ * What a file that can be saved stands for: an object, one of its views, the text of an object
+ * that was refused, or a key of etcd.
  */
 #pragma once
 
+#include "cache/key_scope.h"
 #include "kubefs/node.h"
 
 enum place_kind {
 	PLACE_OBJECT, /* NAME.yaml or NAME.json */
 	PLACE_STATUS, /* NAME@/status.yaml */
 	PLACE_SCALE, /* NAME@/scale */
+	PLACE_KEY, /* a key of etcd (kubefs/key_place.h) */
 };
 
 struct place {
 	enum place_kind kind;
 	enum node_format format;
-	struct context *context;
+	struct context *context; /* NULL for PLACE_KEY, and so are the next two */
 	struct resource *resource; /* a reference */
 	char *namespace; /* "" for cluster-scoped */
-	char *name; /* the object's, unescaped */
+	char *name; /* the object's, unescaped; PLACE_KEY: its last component, escaped */
+	/* PLACE_KEY; owned but for the first. */
+	struct filesystem *filesystem;
+	struct key_scope scope; /* of its directory */
+	GBytes *key;
 };
 
 void place_copy(struct place *to, const struct place *from);
 void place_finish(struct place *place);
 #define PLACE_CLEANUP __attribute__((cleanup(place_finish)))
 
-/* Whether both are files of one object, in whatever form. */
+/* Whether both are files of one object, or the same key, in whatever form. */
 gboolean place_same_object(const struct place *a, const struct place *b);
 
 /* "status", "scale", or NULL for the object itself. */

@@ -6,6 +6,7 @@
 
 #include "client/escape.h"
 #include "kubefs/attributes.h"
+#include "kubefs/key_place.h"
 
 #define FIRST_LINE "# kubefs: not saved: "
 #define LAST_LINE "# kubefs: the text follows\n"
@@ -36,6 +37,12 @@ static void append_reason(GString *text, const char *reason)
 	g_autofree char *line = escape_text(reason, -1);
 
 	g_string_append_printf(text, "#   %s\n", line);
+}
+
+/* Of a key the text is any bytes, exactly these: the reason stands elsewhere. */
+static GBytes *strip(const struct place *place, GBytes *text)
+{
+	return place->kind == PLACE_KEY ? g_bytes_ref(text) : rejection_strip(text);
 }
 
 static GBytes *compose(const struct place *place, GBytes *text, int errnum, const char *message,
@@ -131,12 +138,30 @@ static struct rejected *find(struct filesystem *filesystem, const struct place *
 	return g_steal_pointer(&entry.rejected);
 }
 
+/* Whether there is a key of that name. */
+static gboolean is_key(const struct place *place, guint number)
+{
+	struct place there PLACE_CLEANUP = {0};
+	struct node_key directory = {.kind = NODE_KEYS};
+	g_autofree char *name = NULL;
+
+	if (place->kind != PLACE_KEY)
+		return FALSE;
+	g_free(locate(place, number, &name));
+	directory.prefix = place->scope.prefix;
+	directory.slashless = place->scope.slashless;
+	return key_place_of_name(place->filesystem, &directory, name, &there) &&
+	       key_place_peek(&there);
+}
+
 /* From that number on, the first one that is no file of its user's. */
 static guint skip_files(struct filesystem *filesystem, const struct place *place, guint number)
 {
 	for (;; number++) {
 		struct overlay_entry entry OVERLAY_ENTRY_CLEANUP = {0};
 
+		if (is_key(place, number))
+			continue;
 		if (!look(filesystem, place, number, &entry) || entry.local == NULL)
 			return number;
 	}
@@ -176,12 +201,12 @@ struct rejected *rejection_find(struct filesystem *filesystem, const struct plac
 static gboolean is_of_text(struct filesystem *filesystem, const struct place *place, GBytes *text)
 {
 	struct rejected *rejected = rejection_find(filesystem, place);
-	g_autoptr(GBytes) now = rejection_strip(text);
+	g_autoptr(GBytes) now = strip(place, text);
 	g_autoptr(GBytes) then = NULL;
 
 	if (rejected == NULL)
 		return FALSE;
-	then = rejection_strip(rejected->text);
+	then = strip(place, rejected->text);
 	rejected_unref(rejected);
 	return g_bytes_equal(now, then);
 }
@@ -252,7 +277,8 @@ void rejection_keep(struct filesystem *filesystem, const struct place *place, GB
 	rejected->writer = writer != NULL ? process_ref(writer) : NULL;
 	rejected->errnum = errnum;
 	rejected->reason = escape_text(reason, -1);
-	rejected->text = compose(place, text, errnum, message, reasons);
+	rejected->text = place->kind == PLACE_KEY ? g_bytes_ref(text)
+						  : compose(place, text, errnum, message, reasons);
 	/* What others see is what was saved (-o allow_other). */
 	rejected->mode = 0600;
 	clock_gettime(CLOCK_REALTIME, &rejected->time);

@@ -1,6 +1,7 @@
 /*
  * What becomes of a text that could not be saved: it is kept beside the file as NAME.yaml.rejected,
- * with the reason in comments on top, and the reason is noted in the journal.
+ * with the reason in comments on top (of a key's value: as it is), and the reason is noted in the
+ * journal.
  */
 #pragma once
 

@@ -5,13 +5,16 @@
 #include "client/lock.h"
 #include "kubefs/errand.h"
 #include "kubefs/filesystem.h"
+#include "kubefs/key_layout.h"
+#include "kubefs/key_path.h"
 #include "kubefs/layout.h"
 
 struct removal {
 	gint references; /* the table's, and the timer's or the errand's */
 	struct removals *removals;
 	struct place place;
-	struct snapshot *snapshot;
+	struct snapshot *snapshot; /* of an object */
+	struct key_snapshot *value; /* of a key */
 	struct process *process;
 	guint64 timer; /* processes_after's; guarded by removals->lock */
 	gboolean begun; /* likewise: it is being deleted */
@@ -34,6 +37,7 @@ static void removal_unref(void *pointer)
 		return;
 	place_finish(&removal->place);
 	snapshot_unref(removal->snapshot);
+	key_snapshot_unref(removal->value);
 	process_unref(removal->process);
 	errand_unref(removal->errand);
 	g_free(removal);
@@ -64,12 +68,38 @@ void removals_destroy(struct removals *removals)
 	g_free(removals);
 }
 
+/* The plain name; the escaped one where the kernel was given one that is of this directory. */
+static void tell_key(struct removal *removal)
+{
+	struct filesystem *filesystem = removal->removals->filesystem;
+	const struct place *place = &removal->place;
+	size_t begin = g_bytes_get_size(place->scope.prefix);
+	size_t length;
+	const char *bytes = g_bytes_get_data(place->key, &length);
+
+	for (guint form = KEY_PLAIN; form <= KEY_VALUE; form++) {
+		g_autofree char *escaped =
+			key_path_name(bytes + begin, length - begin, (enum key_form)form);
+		g_autofree char *name = NULL;
+		uint64_t id = key_layout_locate(filesystem, &place->scope, escaped, &name);
+
+		if (id == 0)
+			continue;
+		notifier_entry(filesystem->notifier, id, name);
+		notifier_listing(filesystem->notifier, id);
+	}
+}
+
 /* What the kernel knows of the object's names is no longer, or again, true. */
 static void tell(struct removal *removal)
 {
 	struct filesystem *filesystem = removal->removals->filesystem;
 	struct place place = removal->place;
 
+	if (place.kind == PLACE_KEY) {
+		tell_key(removal);
+		return;
+	}
 	for (guint format = 0; format < NODE_FORMATS; format++) {
 		g_autofree char *name = NULL;
 		g_autofree char *directory = NULL;
@@ -137,15 +167,19 @@ static void begin(struct removal *removal)
 		return;
 	}
 	/* In a dry run it comes back by itself. */
-	if (place->context->dry_run) {
+	if (removal->value == NULL && place->context->dry_run) {
 		drop(removal);
 		tell(removal);
 		removal_unref(removal);
 		return;
 	}
 	removal->errand = errand_create(removals->filesystem);
-	errand_delete(
-		removal->errand, place->context->cache, place->resource, removal->snapshot, FALSE);
+	if (removal->value != NULL)
+		errand_delete_key(
+			removal->errand, place->filesystem->keyspace, removal->value, FALSE);
+	else
+		errand_delete(removal->errand, place->context->cache, place->resource,
+			removal->snapshot, FALSE);
 	if (errand_look(removal->errand, on_deleted, removal, NULL, NULL) != -EINPROGRESS)
 		on_deleted(removal);
 }
@@ -184,8 +218,8 @@ static void begin_later(struct removal *removal)
 	removal_unref(removal);
 }
 
-gboolean removals_add(struct removals *removals, const struct place *place,
-	struct snapshot *snapshot, struct process *process)
+static gboolean add(struct removals *removals, const struct place *place, struct snapshot *snapshot,
+	struct key_snapshot *value, struct process *process)
 {
 	struct removal *removal = g_new0(struct removal, 1);
 	gboolean full;
@@ -195,7 +229,8 @@ gboolean removals_add(struct removals *removals, const struct place *place,
 	removal->references = 1;
 	removal->removals = removals;
 	place_copy(&removal->place, place);
-	removal->snapshot = snapshot_ref(snapshot);
+	removal->snapshot = snapshot != NULL ? snapshot_ref(snapshot) : NULL;
+	removal->value = value != NULL ? key_snapshot_ref(value) : NULL;
 	removal->process = process != NULL ? process_ref(process) : NULL;
 	if (!hide(removal, &full)) {
 		removal_unref(removal);
@@ -208,6 +243,18 @@ gboolean removals_add(struct removals *removals, const struct place *place,
 	else
 		begin_later(removal);
 	return TRUE;
+}
+
+gboolean removals_add(struct removals *removals, const struct place *place,
+	struct snapshot *snapshot, struct process *process)
+{
+	return add(removals, place, snapshot, NULL, process);
+}
+
+gboolean removals_add_key(struct removals *removals, const struct place *place,
+	struct key_snapshot *value, struct process *process)
+{
+	return add(removals, place, NULL, value, process);
 }
 
 /* A reference to the one of that object, or NULL. */
@@ -237,8 +284,8 @@ static gboolean stop_timer(struct removal *removal)
 	return timer != 0 && processes_forget(removals->filesystem->processes, timer);
 }
 
-gboolean removals_take(
-	struct removals *removals, const struct place *place, const struct process *process)
+static gboolean take(struct removals *removals, const struct place *place,
+	const struct process *process, struct key_snapshot **ret_value)
 {
 	struct removal *removal;
 	gboolean taken = FALSE;
@@ -251,6 +298,8 @@ gboolean removals_take(
 	if (stop_timer(removal)) {
 		taken = process_same(removal->process, process);
 		if (taken) {
+			if (ret_value != NULL)
+				*ret_value = key_snapshot_ref(removal->value);
 			drop(removal);
 			removal_unref(removal);
 		} else {
@@ -259,6 +308,41 @@ gboolean removals_take(
 	}
 	removal_unref(removal);
 	return taken;
+}
+
+gboolean removals_take(
+	struct removals *removals, const struct place *place, const struct process *process)
+{
+	return take(removals, place, process, NULL);
+}
+
+gboolean removals_take_key(struct removals *removals, const struct place *place,
+	const struct process *process, struct key_snapshot **ret)
+{
+	return take(removals, place, process, ret);
+}
+
+gboolean removals_are_there(struct removals *removals)
+{
+	return g_atomic_int_get(&removals->count) > 0;
+}
+
+gboolean removals_hide_key(struct removals *removals, const struct key_snapshot *value)
+{
+	if (!removals_are_there(removals))
+		return FALSE;
+	LOCK_GUARD(&removals->lock);
+
+	for (guint i = 0; i < removals->all->len; i++) {
+		const struct removal *removal = g_ptr_array_index(removals->all, i);
+		const struct key_snapshot *hidden = removal->value;
+
+		if (hidden != NULL && hidden->mod_revision == value->mod_revision &&
+			hidden->key_length == value->key_length &&
+			memcmp(hidden->key, value->key, value->key_length) == 0)
+			return TRUE;
+	}
+	return FALSE;
 }
 
 gboolean removals_hide(struct removals *removals, const struct context *context,
@@ -271,7 +355,7 @@ gboolean removals_hide(struct removals *removals, const struct context *context,
 	for (guint i = 0; i < removals->all->len; i++) {
 		const struct removal *removal = g_ptr_array_index(removals->all, i);
 
-		if (removal->place.context == context &&
+		if (removal->snapshot != NULL && removal->place.context == context &&
 			strcmp(removal->snapshot->uid, snapshot->uid) == 0 &&
 			strcmp(removal->snapshot->name, snapshot->name) == 0 &&
 			strcmp(removal->snapshot->namespace, snapshot->namespace) == 0 &&

@@ -7,6 +7,9 @@
 #include "client/error.h"
 #include "client/lock.h"
 #include "kubefs/draft.h"
+#include "kubefs/errand.h"
+#include "kubefs/key_directories.h"
+#include "kubefs/key_guard.h"
 #include "kubefs/named.h"
 #include "kubefs/rejection.h"
 
@@ -18,6 +21,7 @@ struct rename {
 	struct local *ghost; /* a draft under the new name of what was not there, or NULL */
 	struct local *old; /* of RENAME_EXCHANGE: a copy of what it replaces */
 	uint64_t generation;
+	struct errand *errand; /* a key that becomes another one */
 };
 
 static void rename_free(void *pointer)
@@ -29,6 +33,7 @@ static void rename_free(void *pointer)
 	local_unref(rename->from);
 	local_unref(rename->ghost);
 	local_unref(rename->old);
+	errand_unref(rename->errand);
 	g_free(rename);
 }
 
@@ -50,6 +55,9 @@ gboolean rename_interrupt(struct request *request, gboolean timed_out)
 	struct rename *rename = g_atomic_pointer_get(&request->state);
 	struct local *draft = rename != NULL ? g_atomic_pointer_get(&rename->draft) : NULL;
 
+	/* A transaction is on the wire at once. */
+	if (rename != NULL && g_atomic_pointer_get(&rename->errand) != NULL)
+		return TRUE;
 	if (draft == NULL)
 		return FALSE;
 	if (timed_out || process_is_given_up(request->thread))
@@ -95,7 +103,12 @@ static void renew(struct filesystem *filesystem, const struct named *from)
 		.snapshot = from->snapshot,
 	};
 
-	node_table_renew(filesystem->nodes, from->rejected != NULL ? &rejected : &object);
+	const struct node_key key = {.kind = NODE_KEY, .value = from->value};
+
+	if (from->value != NULL)
+		node_table_renew(filesystem->nodes, &key);
+	else
+		node_table_renew(filesystem->nodes, from->rejected != NULL ? &rejected : &object);
 }
 
 /* An object, or a refused text, is moved aside: its name stays, the new one is a copy. */
@@ -128,6 +141,18 @@ static const struct place *saves_to(const struct named *to)
 	return to->is_place ? &to->place : NULL;
 }
 
+/* Of a key: what is there, or what the same process has just unlinked. A reference or NULL. */
+static struct key_snapshot *take_key(struct request *request, const struct named *to)
+{
+	struct key_snapshot *value = NULL;
+
+	if (to->value != NULL)
+		return key_snapshot_ref(to->value);
+	removals_take_key(
+		request->filesystem->removals, &to->place, rename_of(request)->process, &value);
+	return value;
+}
+
 /* What the same process has just unlinked is not created, but updated, and not deleted (tar). */
 static gboolean is_to_be_created(struct request *request, const struct named *to)
 {
@@ -151,10 +176,22 @@ static gboolean is_unchanged(struct local *local)
 static gboolean puts_back_what_is_gone(
 	struct request *request, const struct named *from, const struct named *to)
 {
-	return to->snapshot == NULL && to->rejected == NULL && to->place.kind == PLACE_OBJECT &&
+	return to->snapshot == NULL && to->value == NULL && to->rejected == NULL &&
+	       (to->place.kind == PLACE_OBJECT || to->place.kind == PLACE_KEY) &&
 	       from->local != NULL && is_unchanged(from->local) &&
 	       backups_is_one(request->filesystem->backups, rename_of(request)->process, &to->place,
 		       from->directory, request->name);
+}
+
+static int check_save(struct request *request, const struct place *place,
+	const struct key_snapshot *value, gboolean is_new, GError **error)
+{
+	struct filesystem *filesystem = request->filesystem;
+	const enum source_verb verb = is_new ? SOURCE_CREATE : SOURCE_UPDATE;
+
+	if (place->kind == PLACE_KEY)
+		return key_guard_check(filesystem, place->key, value, verb, error);
+	return guard_check(filesystem->guard, place->context, place->resource, verb, error);
 }
 
 static struct local *begin_save(
@@ -162,6 +199,8 @@ static struct local *begin_save(
 {
 	struct filesystem *filesystem = request->filesystem;
 	const struct place *place = saves_to(to);
+	const gboolean is_key = place->kind == PLACE_KEY;
+	struct key_snapshot *value KEY_SNAPSHOT_CLEANUP = NULL;
 	g_autoptr(GBytes) text = text_of(from);
 	size_t length;
 	const char *bytes = g_bytes_get_data(text, &length);
@@ -173,16 +212,16 @@ static struct local *begin_save(
 			request->target_name);
 		return NULL;
 	}
-	is_new = is_to_be_created(request, to);
-	if (guard_check(filesystem->guard, place->context, place->resource,
-		    is_new ? SOURCE_CREATE : SOURCE_UPDATE, error) < 0)
+	value = is_key ? take_key(request, to) : NULL;
+	is_new = is_key ? value == NULL : is_to_be_created(request, to);
+	if (check_save(request, place, value, is_new, error) < 0)
 		return NULL;
 	if (from->local != NULL && local_is_spoiled(from->local)) {
 		error_set(error, ENOSPC, "%s: incomplete: something that was written had no room",
 			request->name);
 		return NULL;
 	}
-	if (length == 0) {
+	if (length == 0 && !is_key) {
 		error_set(error, EINVAL, "%s: empty: nothing never replaces an object",
 			request->name);
 		return NULL;
@@ -192,8 +231,12 @@ static struct local *begin_save(
 	if (draft == NULL)
 		return NULL;
 	draft->draft->tells_later = TRUE;
-	if (local_write(draft, bytes, length, 0) < 0) {
-		error_set(error, EFBIG, "%s: too large for an object", request->name);
+	if (is_key)
+		draft_set_base(draft->draft, to->rejected != NULL ? 0 : request->thread, value);
+	if (length == 0)
+		local_truncate(draft, 0);
+	else if (local_write(draft, bytes, length, 0) < 0) {
+		error_set(error, EFBIG, "%s: too large for an object or a key", request->name);
 		return local_unref(draft);
 	}
 	return draft;
@@ -290,7 +333,8 @@ static int move_local(struct request *request, struct named *from, struct named 
 
 static int check_flags(const struct request *request, const struct named *to)
 {
-	gboolean there = to->local != NULL || to->rejected != NULL || to->snapshot != NULL;
+	gboolean there = to->local != NULL || to->rejected != NULL || to->snapshot != NULL ||
+			 to->value != NULL || to->is_directory;
 
 	if ((request->flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0)
 		return -EINVAL;
@@ -301,16 +345,79 @@ static int check_flags(const struct request *request, const struct named *to)
 	return 0;
 }
 
+/* A key that becomes another one, in one transaction. */
+
+static int begin_move(
+	struct request *request, struct named *from, const struct named *to, GError **error)
+{
+	struct filesystem *filesystem = request->filesystem;
+	struct key_snapshot *value KEY_SNAPSHOT_CLEANUP = NULL;
+	struct key_edit edit = {.key = to->place.key};
+	struct errand *errand;
+	int r = key_guard_check(filesystem, from->place.key, from->value, SOURCE_DELETE, error);
+
+	if (r < 0)
+		return r;
+	value = take_key(request, to);
+	r = key_guard_check(filesystem, to->place.key, value != NULL ? value : from->value,
+		value != NULL ? SOURCE_UPDATE : SOURCE_CREATE, error);
+	if (r < 0)
+		return r;
+	edit.revision = value != NULL ? value->mod_revision : 0;
+	edit.base = value;
+	rename_of(request)->ghost = to->local != NULL ? local_ref(to->local) : NULL;
+	errand = errand_create(filesystem);
+	errand_move_key(errand, filesystem->keyspace, from->value, &edit,
+		(request->flags & RENAME_NOREPLACE) != 0);
+	renew(filesystem, from);
+	g_atomic_pointer_set(&rename_of(request)->errand, errand);
+	return 0;
+}
+
+static int continue_move(struct request *request, struct rename *rename, collection_wait wait,
+	void *data, GError **error)
+{
+	int r = errand_look(rename->errand, wait, data, NULL, error);
+
+	if (r < 0)
+		return r;
+	key_directories_keep(request->filesystem, &request->node->key);
+	finish_rename(request, rename);
+	r = request_reply_done(request);
+	tell_both(request);
+	return r;
+}
+
+static int move_key(struct request *request, struct named *from, const struct named *to,
+	collection_wait wait, void *data, GError **error)
+{
+	int r;
+
+	if ((request->flags & RENAME_EXCHANGE) != 0)
+		return -EINVAL;
+	/* Two names of one key (rename(2)). */
+	if (g_bytes_equal(from->place.key, to->place.key))
+		return request_reply_done(request);
+	r = begin_move(request, from, to, error);
+	return r < 0 ? r : continue_move(request, rename_of(request), wait, data, error);
+}
+
 static int rename_named(struct request *request, struct named *from, struct named *to,
 	collection_wait wait, void *data, GError **error)
 {
-	gboolean moves = from->snapshot != NULL || from->rejected != NULL;
+	gboolean moves = from->snapshot != NULL || from->value != NULL || from->rejected != NULL;
 	gboolean exchange = (request->flags & RENAME_EXCHANGE) != 0;
 
+	/* mv goes through what is in it then, key by key. */
+	if (from->is_directory || to->is_directory)
+		return -EXDEV;
 	if (from->local == NULL && !moves)
 		return -ENOENT;
+	if (from->value != NULL && to->rejected == NULL && to->is_place &&
+		to->place.kind == PLACE_KEY)
+		return move_key(request, from, to, wait, data, error);
 	/* mv copies and deletes then: a copy has its own uid. */
-	if (from->snapshot != NULL && saves_to(to) != NULL)
+	if ((from->snapshot != NULL || from->value != NULL) && saves_to(to) != NULL)
 		return -EXDEV;
 	if (from->local != NULL && from->local->draft != NULL)
 		return -EXDEV;
@@ -333,6 +440,8 @@ int rename_run(struct request *request, collection_wait wait, void *data, GError
 	struct rename *rename = request->state;
 	int r;
 
+	if (rename != NULL && rename->errand != NULL)
+		return continue_move(request, rename, wait, data, error);
 	if (rename != NULL && rename->draft != NULL)
 		return continue_save(request, rename, wait, data);
 	r = named_find(filesystem, request->node, request->name, wait, data, &from, error);

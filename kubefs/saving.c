@@ -10,6 +10,11 @@
 #include "kubefs/attributes.h"
 #include "kubefs/draft.h"
 #include "kubefs/filesystem.h"
+#include "kubefs/key_directories.h"
+#include "kubefs/key_guard.h"
+#include "kubefs/key_layout.h"
+#include "kubefs/key_path.h"
+#include "kubefs/key_place.h"
 #include "kubefs/layout.h"
 #include "kubefs/lookup.h"
 #include "kubefs/rejection.h"
@@ -80,7 +85,7 @@ static int open_local(struct request *request, struct local *local)
 	return 0;
 }
 
-gboolean saving_place(const struct node *node, struct place *ret)
+gboolean saving_place(struct filesystem *filesystem, const struct node *node, struct place *ret)
 {
 	const struct node_key *key = &node->key;
 
@@ -95,6 +100,8 @@ gboolean saving_place(const struct node *node, struct place *ret)
 			.name = g_strdup(key->snapshot->name),
 		};
 		return TRUE;
+	case NODE_KEY:
+		return key_place_of_key(filesystem, key->value, ret);
 	case NODE_VIEW:
 		return views_place(key, ret);
 	case NODE_REJECTED:
@@ -110,12 +117,40 @@ gboolean saving_place(const struct node *node, struct place *ret)
 	}
 }
 
+/* Whether what is there may be saved. value: of a key, as far as it is known. */
+static int check_update(struct filesystem *filesystem, const struct place *place,
+	const struct key_snapshot *value, GError **error)
+{
+	if (place->kind == PLACE_KEY)
+		return key_guard_check(filesystem, place->key, value,
+			value != NULL ? SOURCE_UPDATE : SOURCE_CREATE, error);
+	return guard_check(
+		filesystem->guard, place->context, place->resource, SOURCE_UPDATE, error);
+}
+
+/*
+ * What is there of the key that the place is of, as far as it is known: what a refused text of it
+ * is to replace. A reference or NULL.
+ */
+static struct key_snapshot *shown_now(const struct node *node, const struct place *place)
+{
+	struct key_snapshot *value = NULL;
+	gboolean is_directory;
+
+	if (node->key.kind == NODE_KEY)
+		return key_snapshot_ref(node->key.value);
+	if (place->kind == PLACE_KEY)
+		key_place_look(place, NULL, NULL, &value, &is_directory, NULL);
+	return value;
+}
+
 /* A private draft of what the node shows; the thread that opens it will find it by name. */
 static int begin_draft(struct request *request, GError **error)
 {
 	struct filesystem *filesystem = request->filesystem;
 	const struct node *node = request->node;
 	struct place place PLACE_CLEANUP = {0};
+	struct key_snapshot *value KEY_SNAPSHOT_CLEANUP = NULL;
 	g_autofree char *directory = NULL;
 	g_autofree char *name = NULL;
 	size_t length;
@@ -123,13 +158,14 @@ static int begin_draft(struct request *request, GError **error)
 	struct local *local;
 	int r;
 
-	if (!saving_place(node, &place))
+	if (!saving_place(filesystem, node, &place))
 		return error_set(error, EACCES, "this file cannot be written");
 	/* Its LOOKUPs could not be told from those of others. */
 	if (request->thread == 0)
 		return error_set(error, EOPNOTSUPP,
 			"%s: cannot be written from another pid namespace", place.name);
-	r = guard_check(filesystem->guard, place.context, place.resource, SOURCE_UPDATE, error);
+	value = shown_now(node, &place);
+	r = check_update(filesystem, &place, value, error);
 	if (r < 0)
 		return r;
 	text = node_text(node, &length);
@@ -138,6 +174,10 @@ static int begin_draft(struct request *request, GError **error)
 		error);
 	if (local == NULL)
 		return -ENOSPC;
+	/* Who saves a refused text says what it is to replace: what is there. */
+	if (place.kind == PLACE_KEY)
+		draft_set_base(
+			local->draft, node->key.kind == NODE_KEY ? request->thread : 0, value);
 	directory = place_directory_of(&place, &name);
 	if (node->key.kind == NODE_REJECTED) {
 		g_free(name);
@@ -147,6 +187,15 @@ static int begin_draft(struct request *request, GError **error)
 	local_unref(local);
 	/* The kernel looks the name up again and finds the draft. */
 	return -ESTALE;
+}
+
+/* What a later save of the same process compares with. */
+static void note_reading(const struct request *request)
+{
+	const struct key_snapshot *value = request->node->key.value;
+
+	key_readings_note(request->filesystem->readings, request->thread, value->key,
+		value->key_length, value->mod_revision);
 }
 
 int saving_open_run(struct request *request, collection_wait wait, void *data, GError **error)
@@ -161,6 +210,8 @@ int saving_open_run(struct request *request, collection_wait wait, void *data, G
 		return open_local(request, request->node->key.local);
 	if (may_write(request->flags) || (request->flags & O_TRUNC) != 0)
 		return begin_draft(request, error);
+	if (request->node->key.kind == NODE_KEY)
+		note_reading(request);
 	fuse_reply_open(request->fuse, &info);
 	return 0;
 }
@@ -190,15 +241,43 @@ static int create_scratch(struct request *request, const char *directory, GError
 	return 0;
 }
 
-/* A draft of what is not there yet stands under its name until it is saved. */
+/* A key's stands under its plain name. */
+static void put_draft(struct request *request, const struct place *place, const char *directory,
+	struct local *local)
+{
+	struct overlay *overlay = request->filesystem->overlay;
+	g_autofree char *canonical = NULL;
+	g_autofree char *name = NULL;
+
+	if (place->kind != PLACE_KEY) {
+		overlay_put(overlay, directory, request->name, local);
+		return;
+	}
+	canonical = place_directory_of(place, &name);
+	overlay_put(overlay, canonical, name, local);
+}
+
+static int check_create(struct filesystem *filesystem, const struct place *place, gboolean replaces,
+	const struct key_snapshot *value, GError **error)
+{
+	const enum source_verb verb = replaces ? SOURCE_UPDATE : SOURCE_CREATE;
+
+	if (place->kind == PLACE_KEY)
+		return key_guard_check(filesystem, place->key, value, verb, error);
+	return guard_check(filesystem->guard, place->context, place->resource, verb, error);
+}
+
+/*
+ * A draft of what is not there yet stands under its name until it is saved. value: of a key, what
+ * it replaces.
+ */
 static int create_draft(struct request *request, const struct place *place, const char *directory,
-	gboolean replaces, GError **error)
+	gboolean replaces, struct key_snapshot *value, GError **error)
 {
 	struct filesystem *filesystem = request->filesystem;
 	gboolean exclusive = !replaces && (request->flags & O_EXCL) != 0;
 	struct local *local;
-	int r = guard_check(filesystem->guard, place->context, place->resource,
-		replaces ? SOURCE_UPDATE : SOURCE_CREATE, error);
+	int r = check_create(filesystem, place, replaces, value, error);
 
 	if (r < 0)
 		return r;
@@ -208,8 +287,10 @@ static int create_draft(struct request *request, const struct place *place, cons
 	/* Others find it by that name, and only what is saved is theirs to read (-o allow_other).
 	 */
 	local->mode = 0600;
+	if (place->kind == PLACE_KEY)
+		draft_set_base(local->draft, request->thread, value);
 	if (!replaces)
-		overlay_put(filesystem->overlay, directory, request->name, local);
+		put_draft(request, place, directory, local);
 	reply_created(request, local);
 	local_unref(local);
 	return 0;
@@ -227,7 +308,7 @@ static int create_object(struct request *request, const struct place *place, con
 
 	process_unref(process);
 	if (replaces)
-		return create_draft(request, place, directory, TRUE, error);
+		return create_draft(request, place, directory, TRUE, NULL, error);
 	r = cache_find(place->context->cache, place->resource, place->namespace, place->name, wait,
 		data, &snapshot, &unknown);
 	if (r == -EINPROGRESS)
@@ -241,7 +322,66 @@ static int create_object(struct request *request, const struct place *place, con
 		return (request->flags & O_EXCL) != 0 ? -EEXIST : -ESTALE;
 	if (layout_is_scratch_name(request->name))
 		return create_scratch(request, directory, error);
-	return create_draft(request, place, directory, FALSE, error);
+	return create_draft(request, place, directory, FALSE, NULL, error);
+}
+
+static int check_path(struct filesystem *filesystem, const struct place *place, GError **error)
+{
+	if (key_layout_fits(key_layout_base(filesystem, &place->scope), place->name))
+		return 0;
+	return error_set(error, ENAMETOOLONG, "%s: its path would be longer than %d bytes",
+		place->name, KEY_PATH_MAX);
+}
+
+static int create_key(struct request *request, const struct place *place, const char *directory,
+	collection_wait wait, void *data, GError **error)
+{
+	struct filesystem *filesystem = request->filesystem;
+	struct process *process = request_process(request);
+	struct key_snapshot *value KEY_SNAPSHOT_CLEANUP = NULL;
+	gboolean replaces = removals_take_key(filesystem->removals, place, process, &value);
+	gboolean is_directory;
+	int r;
+
+	process_unref(process);
+	if (replaces)
+		return create_draft(request, place, directory, TRUE, value, error);
+	r = check_path(filesystem, place, error);
+	if (r == 0)
+		r = key_place_look(place, wait, data, &value, &is_directory, error);
+	if (r < 0)
+		return r;
+	/* It came to be after the kernel looked: it looks again. */
+	if (value != NULL)
+		return (request->flags & O_EXCL) != 0 ? -EEXIST : -ESTALE;
+	if (key_place_is_scratch(request->name))
+		return create_scratch(request, directory, error);
+	return create_draft(request, place, directory, FALSE, NULL, error);
+}
+
+/* Where a name that no key can have is a scratch file's alone. */
+static int create_in_keys(struct request *request, const char *directory, collection_wait wait,
+	void *data, GError **error)
+{
+	struct place place PLACE_CLEANUP = {0};
+
+	if (layout_object_place(request->filesystem, request->node, request->name, &place))
+		return create_key(request, &place, directory, wait, data, error);
+	if (key_place_is_scratch(request->name))
+		return create_scratch(request, directory, error);
+	return error_set(error, EINVAL,
+		"%s: no key has that name: a %% is written %%25 (see kubefs(1), Keys of etcd)",
+		request->name);
+}
+
+/* A directory of keys that has had its time gives way. */
+static gboolean is_past(struct filesystem *filesystem, const char *directory, const char *name,
+	const struct local *local)
+{
+	if (local == NULL || !S_ISDIR(local->type) || key_directories_is_kept(local))
+		return FALSE;
+	overlay_remove(filesystem->overlay, directory, name, local);
+	return TRUE;
 }
 
 int saving_create_run(struct request *request, collection_wait wait, void *data, GError **error)
@@ -253,14 +393,17 @@ int saving_create_run(struct request *request, collection_wait wait, void *data,
 
 	if (!layout_holds_files(request->node))
 		return error_set(error, EPERM, "%s: no file can be made here", request->name);
-	if (request->node->key.context->read_only)
+	if (request->node->key.context != NULL && request->node->key.context->read_only)
 		return -EROFS;
 	if (strlen(request->name) > NAME_MAX)
 		return -ENAMETOOLONG;
 	directory = place_directory(&request->node->key);
-	if (overlay_find(filesystem->overlay, directory, request->name, &entry))
+	if (overlay_find(filesystem->overlay, directory, request->name, &entry) &&
+		!is_past(filesystem, directory, request->name, entry.local))
 		return (request->flags & O_EXCL) != 0 ? -EEXIST : -ESTALE;
-	if (layout_object_place(request->node, request->name, &place))
+	if (request->node->key.kind == NODE_KEYS)
+		return create_in_keys(request, directory, wait, data, error);
+	if (layout_object_place(filesystem, request->node, request->name, &place))
 		return create_object(request, &place, directory, wait, data, error);
 	return create_scratch(request, directory, error);
 }
@@ -435,6 +578,9 @@ int saving_flush_run(struct request *request, collection_wait wait, void *data, 
 	/* A later FLUSH, FSYNC or RELEASE saves what somebody may still write to. */
 	if (flush->answer != PROCESS_LEFT)
 		return reply_done(request, 0);
+	/* Of a key, nothing would be saved. */
+	if (local_length(flush->local) == 0)
+		return reply_done(request, 0);
 	return reply_done(request, save(request, flush, wait, data));
 }
 
@@ -444,6 +590,8 @@ int saving_fsync_run(struct request *request, collection_wait wait, void *data, 
 
 	if (flush == NULL)
 		return reply_done(request, 0);
+	/* The one way to say that nothing is meant. */
+	draft_mean_empty(flush->draft, &flush->generation);
 	return reply_done(request, save(request, flush, wait, data));
 }
 
@@ -454,7 +602,7 @@ static int truncate_path(
 	uint64_t generation;
 	int r;
 
-	if (request->size == 0)
+	if (request->size == 0 && flush->draft->place.kind != PLACE_KEY)
 		return -EINVAL;
 	if (!draft_is_dirty(flush->draft, &generation) && generation == 0) {
 		r = local_truncate(flush->local, request->size);
@@ -547,7 +695,11 @@ static void tell_empty(struct filesystem *filesystem, const struct draft *draft)
 {
 	g_autofree char *path = place_path(&draft->place);
 	g_autofree char *text = g_strdup_printf(
-		"%s: left empty by its writer: nothing never replaces an object", path);
+		draft->place.kind == PLACE_KEY
+			? "%s: left empty by its writer, which changes nothing: fsync(2) or "
+			  "truncate(2) make a key empty"
+			: "%s: left empty by its writer: nothing never replaces an object",
+		path);
 
 	journal_add(filesystem->journal, 0, text);
 }

@@ -11,7 +11,7 @@
 #define SAVING_DIRECTORY_MS 10000
 
 /* What the file would be saved to; FALSE: nothing. *ret is the caller's (place_finish). */
-gboolean saving_place(const struct node *node, struct place *ret);
+gboolean saving_place(struct filesystem *filesystem, const struct node *node, struct place *ret);
 
 /* request_run each. */
 int saving_open_run(struct request *request, collection_wait wait, void *data, GError **error);

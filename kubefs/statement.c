@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client/escape.h"
+#include "kubefs/key_guard.h"
 
 const char *const STATEMENT_NAMES[] = {"errors", "status", "version", NULL};
 
@@ -73,8 +74,9 @@ static void append_etcd(GString *text, struct filesystem *filesystem)
 	gint64 since;
 	gboolean away = keyspace_is_away(keyspace, &since, &message);
 
-	g_string_append_printf(text, "etcd:\n  server: %s\n  prefix: \"%s\"\n  readOnly: true\n",
-		keyspace_where(keyspace), escaped);
+	g_string_append_printf(text, "etcd:\n  server: %s\n  prefix: \"%s\"\n  readOnly: %s\n",
+		keyspace_where(keyspace), escaped,
+		key_guard_is_read_only(filesystem) ? "true" : "false");
 	append_state(text, away, since, message);
 	/* Directories of keys are many: as a whole. */
 	keyspace_describe(keyspace, &status);

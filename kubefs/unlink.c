@@ -6,6 +6,8 @@
 #include "client/error.h"
 #include "kubefs/draft.h"
 #include "kubefs/errand.h"
+#include "kubefs/key_directories.h"
+#include "kubefs/key_guard.h"
 #include "kubefs/named.h"
 
 /* What one request keeps from one run to the next. */
@@ -13,6 +15,7 @@ struct unlink {
 	struct process *process; /* who asks; NULL: not known */
 	struct errand *errand;
 	struct snapshot *victim; /* what the errand is about */
+	struct key_snapshot *value; /* likewise, of a key */
 };
 
 static void unlink_free(void *pointer)
@@ -22,6 +25,7 @@ static void unlink_free(void *pointer)
 	process_unref(unlink->process);
 	errand_unref(unlink->errand);
 	snapshot_unref(unlink->victim);
+	key_snapshot_unref(unlink->value);
 	g_free(unlink);
 }
 
@@ -147,6 +151,47 @@ static int unlink_object(struct request *request, struct named *named, collectio
 	return request_reply_done(request);
 }
 
+static int begin_key(struct request *request, struct named *named, GError **error)
+{
+	struct filesystem *filesystem = request->filesystem;
+	struct unlink *unlink = unlink_of(request);
+	struct errand *errand;
+	int r = check_process(request, unlink->process, error);
+
+	if (r == 0)
+		r = key_guard_check(
+			filesystem, named->place.key, named->value, SOURCE_DELETE, error);
+	if (r < 0)
+		return r;
+	unlink->value = key_snapshot_ref(named->value);
+	errand = errand_create(filesystem);
+	errand_delete_key(errand, filesystem->keyspace, named->value, TRUE);
+	g_atomic_pointer_set(&unlink->errand, errand);
+	return 0;
+}
+
+static int unlink_key(struct request *request, struct named *named, collection_wait wait,
+	void *data, GError **error)
+{
+	struct filesystem *filesystem = request->filesystem;
+	struct unlink *unlink = unlink_of(request);
+	int r;
+
+	if (unlink->errand == NULL && has_backup(filesystem, unlink->process, &named->place)) {
+		give_up_drafts(filesystem, unlink->process, &named->place);
+		return request_reply_done(request);
+	}
+	r = unlink->errand == NULL ? begin_key(request, named, error) : 0;
+	if (r == 0)
+		r = errand_look(unlink->errand, wait, data, NULL, error);
+	if (r < 0)
+		return r;
+	if (!removals_add_key(filesystem->removals, &named->place, unlink->value, unlink->process))
+		return -ENODEV;
+	key_directories_keep(filesystem, &request->node->key);
+	return request_reply_done(request);
+}
+
 int unlink_run(struct request *request, collection_wait wait, void *data, GError **error)
 {
 	struct named named NAMED_CLEANUP = {0};
@@ -159,5 +204,11 @@ int unlink_run(struct request *request, collection_wait wait, void *data, GError
 		return unlink_overlay(request, &named);
 	if (named.snapshot != NULL)
 		return unlink_object(request, &named, wait, data, error);
+	if (named.value != NULL)
+		return unlink_key(request, &named, wait, data, error);
+	if (named.is_directory)
+		return -EISDIR;
+	if (named.is_place && named.place.kind == PLACE_KEY)
+		return -ENOENT;
 	return named.is_place && named.place.kind != PLACE_OBJECT ? -EPERM : -ENOENT;
 }

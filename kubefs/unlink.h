@@ -1,6 +1,6 @@
 /*
- * UNLINK: an object is deleted on the server, now or a moment later (kubefs/removal.h); a scratch
- * file, a draft or a refused text is only forgotten (writes.md 4).
+ * UNLINK: an object or a key is deleted on the server, now or a moment later (kubefs/removal.h); a
+ * scratch file, a draft or a refused text is only forgotten (writes.md 4).
  */
 #pragma once
 
