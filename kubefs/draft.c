@@ -8,7 +8,9 @@
 #include "client/lock.h"
 #include "kubefs/attributes.h"
 #include "kubefs/filesystem.h"
+#include "kubefs/key_directories.h"
 #include "kubefs/key_guard.h"
+#include "kubefs/key_layout.h"
 #include "kubefs/rejection.h"
 
 /* A lane that a parked request blocks delays the answer of a save no longer than this. */
@@ -330,11 +332,13 @@ static void set_stored(struct draft *draft, struct key_snapshot *stored)
 {
 	size_t length;
 	const char *key = g_bytes_get_data(draft->place.key, &length);
+	const struct node_key directory = key_layout_directory(&draft->place.scope, "");
 
 	draft->revision = stored->mod_revision;
 	key_snapshot_unref(draft->base);
 	draft->base = key_snapshot_ref(stored);
 	draft->exclusive = FALSE;
+	key_directories_appeared(draft->filesystem, &directory);
 	/* Who has read nothing does not begin to be held to it. */
 	if (find_reading(draft) != 0)
 		key_readings_note(draft->filesystem->readings, draft->group, key, length,

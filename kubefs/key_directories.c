@@ -216,7 +216,7 @@ int key_directories_remove_run(
 		return r;
 	directory = place_directory(&request->node->key);
 	overlay_remove(filesystem->overlay, directory, request->name, NULL);
-	key_directories_keep(filesystem, &request->node->key);
+	key_directories_keep(filesystem, &request->node->key, FALSE);
 	return request_reply_done(request);
 }
 
@@ -280,7 +280,7 @@ static gboolean locate(
 	return TRUE;
 }
 
-static void keep(struct filesystem *filesystem, const struct standing *standing)
+static void keep(struct filesystem *filesystem, const struct standing *standing, gboolean for_good)
 {
 	g_autofree char *directory = place_directory(&standing->directory);
 	struct overlay_entry there OVERLAY_ENTRY_CLEANUP = {0};
@@ -293,16 +293,61 @@ static void keep(struct filesystem *filesystem, const struct standing *standing)
 	local = local_create_directory(&filesystem->usage);
 	if (local == NULL)
 		return;
-	local->until = g_get_monotonic_time() + KEY_DIRECTORIES_KEEP_MS * 1000;
+	if (!for_good)
+		local->until = g_get_monotonic_time() + KEY_DIRECTORIES_KEEP_MS * 1000;
 	overlay_put(filesystem->overlay, directory, standing->name, local);
 	local_unref(local);
 }
 
-void key_directories_keep(struct filesystem *filesystem, const struct node_key *directory)
+void key_directories_keep(
+	struct filesystem *filesystem, const struct node_key *directory, gboolean for_good)
 {
 	struct standing standing = {0};
 
 	if (locate(filesystem, directory, &standing))
-		keep(filesystem, &standing);
+		keep(filesystem, &standing, for_good);
+	standing_finish(&standing);
+}
+
+static gboolean visit_for_files(
+	void *data, uint64_t sequence, const char *name, const struct overlay_entry *entry)
+{
+	gboolean *any = data;
+
+	*any = entry->local == NULL || !S_ISDIR(entry->local->type);
+	return !*any;
+}
+
+gboolean key_directories_hold_files(struct filesystem *filesystem, const struct node_key *directory)
+{
+	g_autofree char *name = place_directory(directory);
+	gboolean any = FALSE;
+
+	overlay_each(filesystem->overlay, name, 0, visit_for_files, &any);
+	return any;
+}
+
+static void let_go(struct filesystem *filesystem, const struct node_key *directory,
+	const struct standing *standing)
+{
+	g_autofree char *where = place_directory(&standing->directory);
+	struct overlay_entry there OVERLAY_ENTRY_CLEANUP = {0};
+
+	if (overlay_find(filesystem->overlay, where, standing->name, &there) &&
+		there.local != NULL && S_ISDIR(there.local->type) &&
+		!key_directories_hold_files(filesystem, directory))
+		overlay_remove(filesystem->overlay, where, standing->name, there.local);
+}
+
+void key_directories_appeared(struct filesystem *filesystem, const struct node_key *directory)
+{
+	struct standing standing = {0};
+
+	if (overlay_is_unused(filesystem->overlay))
+		return;
+	if (locate(filesystem, directory, &standing)) {
+		let_go(filesystem, directory, &standing);
+		key_directories_appeared(filesystem, &standing.directory);
+	}
 	standing_finish(&standing);
 }

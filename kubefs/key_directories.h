@@ -17,8 +17,18 @@ int key_directories_make_run(
 int key_directories_remove_run(
 	struct request *request, collection_wait wait, void *data, GError **error);
 
-/* Something is removed from the directory, perhaps the last. */
-void key_directories_keep(struct filesystem *filesystem, const struct node_key *directory);
+/*
+ * Something is removed from the directory, perhaps the last; or, for_good, it holds what is in
+ * memory alone.
+ */
+void key_directories_keep(
+	struct filesystem *filesystem, const struct node_key *directory, gboolean for_good);
+
+/* A key has come to be in it: it is kept no longer, nor are those above it. */
+void key_directories_appeared(struct filesystem *filesystem, const struct node_key *directory);
+/* Whether anything but directories is in memory alone there. */
+gboolean key_directories_hold_files(
+	struct filesystem *filesystem, const struct node_key *directory);
 
 /* Whether what the overlay holds is such a directory, and has not had its time. */
 gboolean key_directories_is_kept(const struct local *local);

@@ -470,6 +470,9 @@ static gboolean found_overlay(struct question *question, const char *key, const 
 	if (!overlay_find(question->filesystem->overlay, key, name, &entry))
 		return FALSE;
 	if (entry.local != NULL && S_ISDIR(entry.local->type)) {
+		/* The escaped name is never a directory's. */
+		if (strcmp(name, question->name) != 0)
+			return FALSE;
 		if (!key_directories_is_kept(entry.local)) {
 			overlay_remove(question->filesystem->overlay, key, name, entry.local);
 			return FALSE;
@@ -502,8 +505,11 @@ static void forget_kept(struct question *question, const char *key, const char *
 	struct overlay *overlay = question->filesystem->overlay;
 	struct overlay_entry entry OVERLAY_ENTRY_CLEANUP = {0};
 
-	if (question->entry->key.kind == NODE_KEYS && overlay_find(overlay, key, name, &entry) &&
-		entry.local != NULL && S_ISDIR(entry.local->type))
+	if (question->entry->key.kind != NODE_KEYS || !overlay_find(overlay, key, name, &entry) ||
+		entry.local == NULL || !S_ISDIR(entry.local->type))
+		return;
+	/* What is in memory alone is to be found when the keys are gone, too. */
+	if (!key_directories_hold_files(question->filesystem, &question->entry->key))
 		overlay_remove(overlay, key, name, entry.local);
 }
 

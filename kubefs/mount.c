@@ -88,8 +88,9 @@ static int mount_prepare(struct mount *mount, const struct options *options, GEr
 	if (mount->filesystem->processes == NULL)
 		return error_set(
 			error, EMFILE, "processes cannot be watched: %s", g_strerror(errno));
-	/* Keys can only be read so far. */
-	mount->filesystem->read_only = options->read_only || options->etcd.url != NULL;
+	/* Then there is nothing that could be written, and the kernel need not ask. */
+	mount->filesystem->read_only =
+		options->read_only || (options->etcd.url != NULL && options->decode);
 	mount->filesystem->refused = options->refused;
 	mount->filesystem->rmdir_namespaces = options->rmdir_namespaces;
 	mount->filesystem->decode = options->decode;

@@ -18,7 +18,8 @@ void named_finish(struct named *named)
 	place_finish(&named->place);
 }
 
-static gboolean find_overlay(struct filesystem *filesystem, const char *name, struct named *ret)
+static gboolean find_overlay(
+	struct filesystem *filesystem, const char *name, gboolean is_value, struct named *ret)
 {
 	struct overlay_entry entry = {0};
 
@@ -28,7 +29,7 @@ static gboolean find_overlay(struct filesystem *filesystem, const char *name, st
 	ret->rejected = entry.rejected;
 	if (ret->local == NULL || !S_ISDIR(ret->local->type))
 		return TRUE;
-	ret->is_directory = key_directories_is_kept(ret->local);
+	ret->is_directory = !is_value && key_directories_is_kept(ret->local);
 	ret->local = local_unref(ret->local);
 	return ret->is_directory;
 }
@@ -37,6 +38,7 @@ static int find_key(struct filesystem *filesystem, const struct node *directory,
 	collection_wait wait, void *data, struct named *ret, GError **error)
 {
 	g_autofree char *canonical = g_strdup(name);
+	const gboolean is_value = g_str_has_suffix(name, KEY_PATH_VALUE);
 	gboolean is_directory = FALSE;
 	int r;
 
@@ -47,7 +49,7 @@ static int find_key(struct filesystem *filesystem, const struct node *directory,
 	} else {
 		ret->directory = place_directory(&directory->key);
 	}
-	if (find_overlay(filesystem, canonical, ret) && ret->local == NULL)
+	if (find_overlay(filesystem, canonical, is_value, ret) && ret->local == NULL)
 		return 0;
 	/* A directory of long names, or "%.". */
 	if (!ret->is_place) {
@@ -64,7 +66,7 @@ static int find_key(struct filesystem *filesystem, const struct node *directory,
 	}
 	if (r < 0)
 		return r;
-	ret->is_directory = is_directory && !g_str_has_suffix(name, KEY_PATH_VALUE);
+	ret->is_directory |= is_directory && !is_value;
 	if (ret->value == NULL && key_place_is_scratch(name))
 		ret->is_place = FALSE;
 	if (ret->value != NULL)

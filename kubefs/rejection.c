@@ -6,6 +6,8 @@
 
 #include "client/escape.h"
 #include "kubefs/attributes.h"
+#include "kubefs/key_directories.h"
+#include "kubefs/key_layout.h"
 #include "kubefs/key_place.h"
 
 #define FIRST_LINE "# kubefs: not saved: "
@@ -188,6 +190,11 @@ static void put(struct filesystem *filesystem, guint number, struct rejected *re
 			g_strdup_printf("%s: the refused text made room for newer ones", evicted);
 
 		journal_add(filesystem->journal, 0, loss);
+	}
+	if (place->kind == PLACE_KEY) {
+		const struct node_key key = key_layout_directory(&place->scope, "");
+
+		key_directories_keep(filesystem, &key, TRUE);
 	}
 	tell_listing(filesystem, place, rejected->name);
 	rejected_unref(rejected);

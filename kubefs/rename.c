@@ -289,11 +289,22 @@ static gboolean keep_text(struct request *request, const struct named *from, con
 	return TRUE;
 }
 
+/* Of a key, which need not be asked about: a copy of it is put back, and nothing has changed. */
+static gboolean puts_back_key(
+	struct request *request, const struct named *from, const struct named *to)
+{
+	return to->value != NULL && to->rejected == NULL && from->local != NULL &&
+	       is_unchanged(from->local) &&
+	       backups_is_one(request->filesystem->backups, rename_of(request)->process, &to->place,
+		       from->directory, request->name);
+}
+
 static int save_over(struct request *request, struct named *from, struct named *to,
 	collection_wait wait, void *data, GError **error)
 {
 	struct rename *rename = rename_of(request);
 	struct local *draft;
+	int r;
 
 	if ((request->flags & RENAME_EXCHANGE) != 0 && to->snapshot == NULL)
 		return -EINVAL;
@@ -304,6 +315,12 @@ static int save_over(struct request *request, struct named *from, struct named *
 	}
 	rename->from = from->local != NULL ? local_ref(from->local) : NULL;
 	rename->ghost = to->local != NULL ? local_ref(to->local) : NULL;
+	if (puts_back_key(request, from, to)) {
+		finish_rename(request, rename);
+		r = request_reply_done(request);
+		tell_both(request);
+		return r;
+	}
 	draft = begin_save(request, from, to, error);
 	if (draft == NULL) {
 		int errnum = (*error)->code;
@@ -381,7 +398,8 @@ static int continue_move(struct request *request, struct rename *rename, collect
 
 	if (r < 0)
 		return r;
-	key_directories_keep(request->filesystem, &request->node->key);
+	key_directories_keep(request->filesystem, &request->node->key, FALSE);
+	key_directories_appeared(request->filesystem, &request->target->key);
 	finish_rename(request, rename);
 	r = request_reply_done(request);
 	tell_both(request);

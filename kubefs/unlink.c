@@ -188,7 +188,7 @@ static int unlink_key(struct request *request, struct named *named, collection_w
 		return r;
 	if (!removals_add_key(filesystem->removals, &named->place, unlink->value, unlink->process))
 		return -ENODEV;
-	key_directories_keep(filesystem, &request->node->key);
+	key_directories_keep(filesystem, &request->node->key, FALSE);
 	return request_reply_done(request);
 }
 

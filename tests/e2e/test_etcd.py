@@ -150,7 +150,7 @@ def test_attributes(etcd_mount, gateway):
     mount = etcd_mount()
     file = mount.path / "dir" / "key"
     first = file.stat()
-    assert stat.S_IMODE(first.st_mode) == 0o400 and first.st_size == 3
+    assert stat.S_IMODE(first.st_mode) == 0o600 and first.st_size == 3
     assert before - 1 < first.st_mtime < time.time() + 1
     # While somebody looks, the directory is kept true.
     gateway.put(b"/dir/key", b"three", lease=str(lease))
@@ -421,7 +421,7 @@ def test_interrupt_ends_waiting(etcd_mount):
 
 def test_nothing_can_be_changed(etcd_mount, gateway, etcd):
     gateway.put(b"/dir/a", b"1")
-    folder = etcd_mount().path / "dir"
+    folder = etcd_mount("-o", "ro").path / "dir"
     attempts = [
         lambda: (folder / "a").write_bytes(b"2"), lambda: (folder / "new").write_bytes(b"2"),
         lambda: (folder / "a").unlink(), lambda: (folder / "a").rename(folder / "b"), lambda: os.truncate(folder / "a", 0),
