@@ -40,6 +40,7 @@ struct fake_etcd {
 	void *interjection_data;
 	struct fake_etcd_fault *fault; /* the next, or NULL */
 	gboolean txns_held;
+	gboolean txns_wait; /* one has met that */
 	unsigned int txns;
 	struct fake_etcd_count count;
 };
@@ -577,6 +578,8 @@ static void run_txn(struct etcd_call *call)
 	pthread_mutex_lock(&fake->lock);
 	if (call->ended || (fake->txns_held && !call->cancelled)) {
 		call->is_held = !call->ended;
+		fake->txns_wait |= call->is_held;
+		pthread_cond_broadcast(&fake->changed);
 		pthread_mutex_unlock(&fake->lock);
 		return;
 	}
@@ -814,6 +817,14 @@ void fake_etcd_hold_txns(struct fake_etcd *fake, gboolean hold)
 	while (g_hash_table_iter_next(&iter, &call, NULL))
 		if (((struct etcd_call *)call)->is_held)
 			post(call);
+}
+
+void fake_etcd_wait_txn(struct fake_etcd *fake)
+{
+	LOCK_GUARD(&fake->lock);
+
+	while (!fake->txns_wait)
+		pthread_cond_wait(&fake->changed, &fake->lock);
 }
 
 unsigned int fake_etcd_txns(struct fake_etcd *fake)

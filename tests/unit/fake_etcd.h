@@ -48,6 +48,8 @@ struct fake_etcd_fault {
 void fake_etcd_fail_txn(struct fake_etcd *fake, const struct fake_etcd_fault *fault);
 /* Transactions wait until they are let go. */
 void fake_etcd_hold_txns(struct fake_etcd *fake, gboolean hold);
+/* Until one of them does. */
+void fake_etcd_wait_txn(struct fake_etcd *fake);
 unsigned int fake_etcd_txns(struct fake_etcd *fake); /* ever sent */
 /* What is there now: a reference, or NULL. */
 GBytes *fake_etcd_get(struct fake_etcd *fake, const char *key);

@@ -549,6 +549,7 @@ START_TEST (stops_amid_a_change) {
 	base = shown(&fixture, "/a/", "x", NULL);
 	fake_etcd_hold_txns(fixture.fake, TRUE);
 	commit = begin_save(&fixture, "/a/x", base->mod_revision, base, "two", FALSE);
+	fake_etcd_wait_txn(fixture.fake);
 	keyspace_stop(fixture.keyspace);
 	expect(&fixture, commit, EIO);
 	ck_assert(fixture.uncertain);

@@ -224,6 +224,7 @@ START_TEST (refuses_changes) {
 	uint64_t key;
 
 	key_fixture_init(&fixture, "");
+	fixture.filesystem->keys_read_only = TRUE;
 	fake_etcd_put(fixture.fake, "/leaf/a", "1");
 	leaf = key_fixture_enter(&fixture, FUSE_ROOT_ID, "leaf");
 	key = key_fixture_enter(&fixture, leaf, "a");

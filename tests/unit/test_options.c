@@ -330,9 +330,9 @@ END_TEST
 START_TEST (takes_safety_switches) {
 	struct options options;
 
-	must_parse(MOUNTPOINT " -o dry_run,decode,rmdir_namespaces", &options);
+	must_parse(MOUNTPOINT " -o dry_run,decode,rmdir_namespaces,etcd_registry_write", &options);
 	ck_assert(options.dry_run && options.rmdir_namespaces && !options.read_only);
-	ck_assert(options.decode);
+	ck_assert(options.decode && options.etcd_registry_write);
 	ck_assert_str_eq(options.mount->str, "nosuid,nodev");
 	options_finish(&options);
 	/* As given: only the contexts tell where to split. */
