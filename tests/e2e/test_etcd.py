@@ -544,6 +544,10 @@ def test_object_shows_in_both_trees(cluster, registry, mount, namespace):
     assert failed.value.errno == errno.EROFS
     with pytest.raises(OSError) as failed:
         os.rename(mounted.file("configmaps", "both", namespace), key)
+    # mv copies then, which fails as this does.
+    assert failed.value.errno == errno.EXDEV
+    with pytest.raises(OSError) as failed:
+        key.write_bytes(b"raw")
     assert failed.value.errno == errno.EROFS
     # The rest of the tree can be written.
     mounted.file("configmaps", "both", namespace).unlink()

@@ -515,3 +515,82 @@ while done < {each}:
     assert failures == []
     assert place.values()["first"] == str(5 * each).encode()
     settle(lambda: file.read_bytes() == str(5 * each).encode(), "the sum")
+
+
+@pytest.mark.parametrize("version", ["3.4", "3.5"])
+def test_older_versions(version, tmp_path):
+    with Etcd(version) as etcd:
+        gateway = Gateway(etcd.endpoints[0])
+        lease = gateway.lease(1000)
+        gateway.put(b"/dir/a", b"one", lease=str(lease))
+        with Mount(None, tmp_path, source=etcd.url) as mount:
+            folder = mount.path / "dir"
+            (folder / "a").write_bytes(b"two\0")
+            (folder / "b").write_bytes(b"new")
+            with open(folder / "b", "r+b") as opened:
+                opened.write(b"mine")
+                gateway.put(b"/dir/b", b"theirs")
+                fails(errno.EBUSY, opened.close)
+            fails(errno.EFBIG, (folder / "a").write_bytes, b"x" * (2 << 20))
+            os.rename(folder / "a", folder / "c")
+            stored = gateway.all()
+            assert {key: kv["value"] for key, kv in stored.items()} == {b"/dir/b": b"theirs", b"/dir/c": b"two\0"}
+            assert int(stored[b"/dir/c"]["lease"]) == lease
+            for name in (folder / "b.rejected", folder / "a.rejected"):
+                os.unlink(name)
+            assert run("rm", "-r", folder).returncode == 0
+            settle(lambda: gateway.all() == {}, "the deletions")
+
+
+@pytest.mark.parametrize("version", ["3.4", "3.6"])
+def test_no_room(version, tmp_path):
+    with Etcd(version, extra=["--unsafe-no-fsync", "--quota-backend-bytes=2097152"]) as etcd:
+        gateway = Gateway(etcd.endpoints[0])
+        gateway.put(b"/dir/a", b"one")
+        with Mount(None, tmp_path, source=etcd.url) as mount:
+            file = mount.path / "dir" / "a"
+            assert file.read_bytes() == b"one"
+            outcome = None
+            for number in range(100):
+                try:
+                    (mount.path / "dir" / f"k{number}").write_bytes(os.urandom(100000))
+                except OSError as error:
+                    outcome = error.errno
+                    break
+            assert outcome == errno.ENOSPC
+            fails(errno.ENOSPC, file.write_bytes, b"two")
+            assert file.read_bytes() == b"one" and gateway.all(b"/dir/a")[b"/dir/a"]["value"] == b"one"
+            assert (mount.path / "dir" / "a.rejected").read_bytes() == b"two"
+            # What makes room is let through.
+            os.unlink(file)
+            settle(lambda: gateway.all(b"/dir/a") == {}, "the deletion")
+
+
+def test_permission(tmp_path):
+    with Etcd(auth=True) as etcd:
+        etcd.add_user("writer", "word", ("read", "/"), ("write", "/mine/"))
+        etcd.ctl("put", "/mine/a", "1")
+        etcd.ctl("put", "/others/b", "2")
+        with Mount(None, tmp_path, source=etcd.url + "/", environment=etcd.environment("writer", "word")) as mount:
+            (mount.path / "mine" / "a").write_bytes(b"3")
+            fails(errno.EACCES, (mount.path / "others" / "b").write_bytes, b"4")
+            assert (mount.path / "others" / "b").read_bytes() == b"2"
+            assert etcd.ctl("get", "--print-value-only", "/mine/a") == "3\n"
+            assert "others/b" in (mount.path / ".kubefs" / "errors").read_text()
+
+
+def test_etcd_is_away(tmp_path):
+    with Etcd() as etcd:
+        etcd.ctl("put", "/dir/a", "1")
+        with Mount(None, tmp_path, source=etcd.url) as mount:
+            file = mount.path / "dir" / "a"
+            assert file.read_bytes() == b"1"
+            etcd.kill(0)
+            fails(errno.EIO, file.write_bytes, b"2")
+            assert (mount.path / "dir" / "a.rejected").read_bytes() == b"2"
+            with pytest.raises(OSError):
+                os.unlink(file)
+            etcd.launch(0)
+            etcd.wait_ready()
+            os.rename(mount.path / "dir" / "a.rejected", file)
+            assert etcd.ctl("get", "--print-value-only", "/dir/a") == "2\n"
