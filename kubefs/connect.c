@@ -10,11 +10,10 @@
 #include "client/lock.h"
 #include "kubefs/changes.h"
 #include "kubefs/key_changes.h"
+#include "kubefs/key_layout.h"
 #include "kubefs/key_path.h"
 
 #define WAIT_MS 60000
-/* What the keys of etcd are called among contexts. */
-#define ETCD "etcd"
 
 static int add_context(struct filesystem *filesystem, const struct options *options,
 	struct kubeconfig *config, const char *name, GPtrArray *connections, GError **error)
@@ -88,7 +87,7 @@ static int set_switch(const struct filesystem *filesystem, const GPtrArray *valu
 
 			if (context != NULL)
 				set(context);
-			else if (keys != NULL && strcmp(*name, ETCD) == 0)
+			else if (keys != NULL && strcmp(*name, KEY_LAYOUT_TOP) == 0)
 				*keys = TRUE;
 			else
 				return error_set(error, EINVAL,
@@ -152,7 +151,7 @@ static int load_etcd(struct filesystem *filesystem, const struct options *option
 	struct connection *connection;
 	int r;
 
-	if (filesystem->many && find_context(filesystem, ETCD) != NULL)
+	if (filesystem->many && find_context(filesystem, KEY_LAYOUT_TOP) != NULL)
 		return error_set(error, EEXIST,
 			"context \"etcd\" stands where the keys of etcd would: mount them apart");
 	r = etcd_connection_create(&options->etcd, &connection, &filesystem->keys, error);

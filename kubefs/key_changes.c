@@ -247,6 +247,12 @@ static void retire_revision(struct filesystem *filesystem, int64_t revision, GAr
 	notifier_lanes_add(lanes, node->id);
 }
 
+static void retire_top(struct filesystem *filesystem, GArray *lanes)
+{
+	notifier_entry(filesystem->notifier, FUSE_ROOT_ID, KEY_LAYOUT_TOP);
+	notifier_lanes_add(lanes, FUSE_ROOT_ID);
+}
+
 /* The name of a directory of keys in its parent, with all that the kernel holds below it. */
 static void retire_directory(struct filesystem *filesystem, const struct node *node, GArray *lanes)
 {
@@ -260,6 +266,8 @@ static void retire_directory(struct filesystem *filesystem, const struct node *n
 	if (!key_path_parent(filesystem->keys, &scope, &parent, &name)) {
 		if (scope.revision != 0)
 			retire_revision(filesystem, scope.revision, lanes);
+		else if (!filesystem->keys_at_root)
+			retire_top(filesystem, lanes);
 		return;
 	}
 	if (name != NULL) {

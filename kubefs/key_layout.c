@@ -301,6 +301,9 @@ int key_layout_resolve(struct filesystem *filesystem, const struct node *node, c
 			key_layout_directory_entry(
 				filesystem, &scope, component, LAYOUT_POLLED, ret);
 	}
+	/* The mount point cannot be forgotten with all below it when nobody tells any more. */
+	if (!ret->found && node->id == FUSE_ROOT_ID)
+		ret->entry_timeout = MIN(ret->entry_timeout, LAYOUT_POLLED);
 	key_directory_unref(directory);
 	return 0;
 }

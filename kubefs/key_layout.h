@@ -15,7 +15,8 @@ const char *key_layout_chunk(const struct node_key *key);
 int key_layout_resolve(struct filesystem *filesystem, const struct node *directory,
 	const char *name, collection_wait wait, void *data, struct layout_entry *ret,
 	GError **error);
-/* The directory of all keys, as an entry. */
+/* The directory of all keys, as an entry, and its name where they are not at the mount point. */
+#define KEY_LAYOUT_TOP "etcd"
 void key_layout_top(struct filesystem *filesystem, struct layout_entry *ret);
 
 /* What a name in the directory stands for: entries for the kernel, the caller's to finish. */

@@ -93,7 +93,7 @@ static gboolean resolve_at_top(struct question *question)
 		return FALSE;
 	if (strcmp(question->name, ".kubefs") == 0)
 		found(question, NODE_CONTROL, NULL, NULL, NULL, LAYOUT_LONG);
-	else if (strcmp(question->name, "etcd") == 0 && filesystem->keyspace != NULL &&
+	else if (strcmp(question->name, KEY_LAYOUT_TOP) == 0 && filesystem->keyspace != NULL &&
 		 !filesystem->keys_at_root)
 		key_layout_top(filesystem, question->entry);
 	return question->entry->found;
@@ -394,7 +394,6 @@ gboolean layout_object_place(struct filesystem *filesystem, const struct node *d
 
 	if (key->kind == NODE_KEYS)
 		return key_place_of_name(filesystem, key, name, ret);
-
 	if (key->kind == NODE_VIEWS)
 		return views_name_place(key, name, ret);
 	object = parse_object(key, name, &format);

@@ -169,7 +169,7 @@ static void list_etcd(struct listing *listing, uint64_t after, uint64_t index)
 		request->filesystem->keyspace == NULL)
 		return;
 	key_layout_top(request->filesystem, &entry);
-	add_entry(listing, "etcd", &entry, FIRST + index + 1);
+	add_entry(listing, KEY_LAYOUT_TOP, &entry, FIRST + index + 1);
 }
 
 static void list_contexts(struct listing *listing, uint64_t after)

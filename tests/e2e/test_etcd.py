@@ -451,6 +451,26 @@ def test_errors_of_the_command_line(etcd, tmp_path):
     assert fails("etcd://", ETCDCTL_ENDPOINTS=etcd.endpoints[0])
 
 
+def check_absent_name(mount, top, gateway):
+    """What is not there at the top shows when it comes, also when the watch has ended that would have told."""
+    gateway.put(b"/watched", b"")
+    settle((top / "watched").exists, "the key")
+    assert "\n  watchedDirectories: 1\n" in mount.status()
+    assert not (top / "late").exists()
+    for _ in range(16):
+        gateway.put(b"/below/big", os.urandom(250000))
+    settle(lambda: "\n  watchedDirectories: 0\n" in mount.status(), "the end of the watch")
+    assert not (top / "later").exists()
+    gateway.put(b"/late", b"late")
+    gateway.put(b"/later", b"later")
+    settle(lambda: (top / "late").exists() and (top / "later").exists(), "the keys", POLLED)
+
+
+def test_absent_name_at_the_mount_point(etcd_mount, gateway):
+    mount = etcd_mount()
+    check_absent_name(mount, mount.path, gateway)
+
+
 @pytest.mark.parametrize("version", ["3.4", "3.5", "3.6"])
 def test_versions(etcd_mount, version):
     with Etcd(version) as etcd:
@@ -552,6 +572,11 @@ def test_object_shows_in_both_trees(cluster, registry, mount, namespace):
     # The rest of the tree can be written.
     mounted.file("configmaps", "both", namespace).unlink()
     settle(lambda: not key.exists(), "the key's end", POLLED)
+
+
+def test_absent_name_beside_a_cluster(etcd, gateway, mount):
+    mounted = mount("--endpoints", etcd.endpoints[0])
+    check_absent_name(mounted, mounted.path / "etcd", gateway)
 
 
 def test_unreachable_etcd_costs_only_itself(cluster, mount):
