@@ -208,7 +208,11 @@ struct node *node_table_find(struct node_table *table, const struct node_key *ke
 void node_table_renew(struct node_table *table, const struct node_key *key)
 {
 	LOCK_GUARD(&table->lock);
+	struct node *node = g_hash_table_lookup(table->by_key, key);
 
+	if (node == NULL)
+		return;
+	g_atomic_int_set(&node->moved, TRUE);
 	g_hash_table_remove(table->by_key, key);
 }
 

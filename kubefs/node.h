@@ -80,6 +80,7 @@ struct node {
 	uint64_t id;
 	gint references;
 	uint64_t lookups; /* the kernel's; guarded by the table */
+	gint moved; /* atomic: the kernel may have it under a name that is not its own */
 	GBytes *text; /* NODE_OBJECT as JSON: the content; set before the node is visible */
 };
 

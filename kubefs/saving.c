@@ -198,6 +198,12 @@ static void note_reading(const struct request *request)
 		value->key_length, value->mod_revision);
 }
 
+/* Of which key it has the name now, the kernel is to find out. */
+static gboolean is_moved_key(const struct node *node)
+{
+	return node->key.kind == NODE_KEY && g_atomic_int_get(&node->moved);
+}
+
 int saving_open_run(struct request *request, collection_wait wait, void *data, GError **error)
 {
 	struct fuse_file_info info = {
@@ -208,6 +214,8 @@ int saving_open_run(struct request *request, collection_wait wait, void *data, G
 
 	if (request->node->key.kind == NODE_LOCAL)
 		return open_local(request, request->node->key.local);
+	if (is_moved_key(request->node))
+		return -ESTALE;
 	if (may_write(request->flags) || (request->flags & O_TRUNC) != 0)
 		return begin_draft(request, error);
 	if (request->node->key.kind == NODE_KEY)
@@ -621,6 +629,8 @@ int saving_truncate_run(struct request *request, collection_wait wait, void *dat
 	gboolean open = FALSE;
 	int r;
 
+	if (is_moved_key(node))
+		return -ESTALE;
 	if (node->key.kind != NODE_LOCAL)
 		return begin_draft(request, error);
 	if (node->key.local->draft != NULL) {

@@ -3,6 +3,7 @@
  * a process has read of one.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "kubefs/key_directories.h"
@@ -205,6 +206,36 @@ START_TEST (readings_are_of_a_process) {
 }
 END_TEST
 
+static int open_to_read(struct key_fixture *fixture, uint64_t id)
+{
+	struct fuse_req *request = fake_request_create(fixture->filesystem);
+	struct fuse_file_info info = {.flags = O_RDONLY};
+	int errnum;
+
+	OPERATIONS.open(request, id, &info);
+	errnum = fake_request_wait(request) == REPLY_OPEN ? 0 : request->errnum;
+	fake_request_destroy(request);
+	return errnum;
+}
+
+/* Else it would be taken for a reading of the key that it was. */
+START_TEST (moved_node_is_looked_up_again) {
+	struct key_fixture fixture;
+	struct node *node;
+	uint64_t id;
+
+	key_fixture_init(&fixture, "");
+	fake_etcd_put(fixture.fake, "/dir/from", "1");
+	id = key_fixture_enter(&fixture, key_fixture_enter(&fixture, FUSE_ROOT_ID, "dir"), "from");
+	ck_assert_int_eq(open_to_read(&fixture, id), 0);
+	node = node_table_get(fixture.filesystem->nodes, id);
+	node_table_renew(fixture.filesystem->nodes, &node->key);
+	ck_assert_int_eq(open_to_read(&fixture, id), ESTALE);
+	node_unref(node);
+	key_fixture_finish(&fixture);
+}
+END_TEST
+
 static void add(TCase *tcase)
 {
 	tcase_add_test(tcase, names_are_of_keys);
@@ -213,6 +244,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, what_is_of_kubernetes_is_not_written);
 	tcase_add_test(tcase, switches_name_keys);
 	tcase_add_test(tcase, readings_are_of_a_process);
+	tcase_add_test(tcase, moved_node_is_looked_up_again);
 }
 
 int main(void)
