@@ -155,7 +155,7 @@ gboolean attributes_key_may(struct filesystem *filesystem, const struct node_key
 {
 	g_autoptr(GBytes) bytes = NULL;
 
-	if (key_guard_is_fixed(filesystem, key))
+	if (key_guard_why_fixed(filesystem, key) != NULL)
 		return FALSE;
 	if (key->kind == NODE_KEYS)
 		return key_guard_check(filesystem, key->prefix, NULL, SOURCE_CREATE, NULL) == 0;

@@ -40,31 +40,41 @@ static gboolean is_registry_value(GBytes *value)
 	       begins(bytes, length, custom, strlen(custom));
 }
 
-gboolean key_guard_is_read_only(const struct filesystem *filesystem)
+static const char *why_read_only(const struct filesystem *filesystem)
 {
-	return filesystem->read_only || filesystem->keys_read_only || filesystem->keys_dry_run ||
-	       filesystem->decode;
+	if (filesystem->read_only || filesystem->keys_read_only)
+		return "refused by -o ro: the keys of etcd are read-only";
+	if (filesystem->keys_dry_run)
+		return "refused by -o dry_run: etcd has no way to try a change without making it";
+	if (filesystem->decode)
+		return "refused by -o decode: a text that is shown in place of a value is not "
+		       "written back";
+	return NULL;
 }
 
-gboolean key_guard_is_fixed(const struct filesystem *filesystem, const struct node_key *node)
+gboolean key_guard_is_read_only(const struct filesystem *filesystem)
 {
+	return why_read_only(filesystem) != NULL;
+}
+
+const char *key_guard_why_fixed(const struct filesystem *filesystem, const struct node_key *node)
+{
+	if (node->revision != 0 || node->kind == NODE_REVISIONS)
+		return "the past of the keys of etcd cannot be changed";
+	if (node->kind == NODE_V2_DIRECTORY || node->kind == NODE_V2_KEY)
+		return "the keys of etcd's v2 store can only be read";
 	if (node->kind != NODE_KEYS && node->kind != NODE_KEY)
-		return TRUE;
-	return node->revision != 0 || key_guard_is_read_only(filesystem);
+		return "can only be read: a key of etcd is changed under its own name";
+	return why_read_only(filesystem);
 }
 
 int key_guard_check(const struct filesystem *filesystem, GBytes *key,
 	const struct key_snapshot *value, enum source_verb verb, GError **error)
 {
-	if (filesystem->read_only || filesystem->keys_read_only)
-		return error_set(error, EROFS, "refused by -o ro: the keys of etcd are read-only");
-	if (filesystem->keys_dry_run)
-		return error_set(error, EROFS,
-			"refused by -o dry_run: etcd has no way to try a change without making it");
-	if (filesystem->decode)
-		return error_set(error, EROFS,
-			"refused by -o decode: a text that is shown in place of a value is not "
-			"written back");
+	const char *why = why_read_only(filesystem);
+
+	if (why != NULL)
+		return error_set(error, EROFS, "%s", why);
 	if (!filesystem->etcd_registry_write &&
 		(is_registry_key(key) || (value != NULL && is_registry_value(value->value))))
 		return error_set(error, EROFS,

@@ -20,5 +20,6 @@ int key_guard_check(const struct filesystem *filesystem, GBytes *key,
 	const struct key_snapshot *value, enum source_verb verb, GError **error);
 /* Whether no key at all can be written. */
 gboolean key_guard_is_read_only(const struct filesystem *filesystem);
-/* The same of what is of etcd and no key of now, or where they cannot be. */
-gboolean key_guard_is_fixed(const struct filesystem *filesystem, const struct node_key *node);
+/* Why nothing can be changed of what is of etcd, or in it: that is no key of now, too. NULL: it
+ * may. */
+const char *key_guard_why_fixed(const struct filesystem *filesystem, const struct node_key *node);

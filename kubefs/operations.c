@@ -13,6 +13,7 @@
 #include "kubefs/key_directories.h"
 #include "kubefs/key_guard.h"
 #include "kubefs/key_layout.h"
+#include "kubefs/key_path.h"
 #include "kubefs/link.h"
 #include "kubefs/listing.h"
 #include "kubefs/log.h"
@@ -39,13 +40,36 @@ static double attributes_timeout(const struct node *node, const struct stat *sta
 	return node_is_directory(node) && stat->st_nlink == 1 ? LAYOUT_SOON : LAYOUT_LONG;
 }
 
-static gboolean is_read_only_key(struct filesystem *filesystem, const struct node *node)
+static void tell_fixed(
+	struct filesystem *filesystem, const struct node *node, const char *name, const char *why)
 {
-	return node_is_of_etcd(node) && key_guard_is_fixed(filesystem, &node->key);
+	g_autoptr(GBytes) key = NULL;
+	g_autofree char *path = NULL;
+	g_autofree char *text = NULL;
+
+	if (name == NULL && node->key.value != NULL && node->key.kind != NODE_V2_KEY) {
+		key = g_bytes_new_static(node->key.value->key, node->key.value->key_length);
+		path = key_path_of_key(filesystem->keys, key, KEY_PLAIN);
+		name = path;
+	}
+	text = name != NULL ? g_strdup_printf("%s: %s", name, why) : g_strdup(why);
+	journal_add(filesystem->journal, EROFS, text);
+}
+
+/* name: of what would be changed in it, or NULL for itself. */
+static gboolean is_fixed(struct filesystem *filesystem, const struct node *node, const char *name)
+{
+	const char *why = NULL;
+
+	if (node_is_of_etcd(node))
+		why = key_guard_why_fixed(filesystem, &node->key);
+	if (why != NULL)
+		tell_fixed(filesystem, node, name, why);
+	return why != NULL;
 }
 
 /* Where nothing can be changed, whatever it is. */
-static gboolean is_read_only(struct filesystem *filesystem, fuse_ino_t id)
+static gboolean is_read_only(struct filesystem *filesystem, fuse_ino_t id, const char *name)
 {
 	struct node *node NODE_CLEANUP = NULL;
 
@@ -54,7 +78,7 @@ static gboolean is_read_only(struct filesystem *filesystem, fuse_ino_t id)
 	if (filesystem->keyspace == NULL)
 		return FALSE;
 	node = node_table_get(filesystem->nodes, id);
-	return node != NULL && is_read_only_key(filesystem, node);
+	return node != NULL && is_fixed(filesystem, node, name);
 }
 
 static void op_init(void *userdata, struct fuse_conn_info *connection)
@@ -141,7 +165,7 @@ static void op_open(fuse_req_t fuse, fuse_ino_t id, struct fuse_file_info *info)
 	if (filesystem_of(fuse)->zero_message_open)
 		fuse_reply_err(fuse, ENOSYS);
 	else if (((info->flags & O_ACCMODE) != O_RDONLY || (info->flags & O_TRUNC) != 0) &&
-		 is_read_only(filesystem_of(fuse), id))
+		 is_read_only(filesystem_of(fuse), id, NULL))
 		fuse_reply_err(fuse, EROFS);
 	else
 		request_begin_full(filesystem_of(fuse), fuse, id, &open);
@@ -511,7 +535,7 @@ static void op_setattr(
 		.interrupt = saving_interrupt,
 	};
 
-	if (is_read_only(filesystem, id))
+	if (is_read_only(filesystem, id, NULL))
 		fuse_reply_err(fuse, EROFS);
 	else if ((which & FUSE_SET_ATTR_SIZE) != 0)
 		request_begin_full(filesystem, fuse, id, &truncate);
@@ -525,8 +549,9 @@ static void begin_change(fuse_req_t fuse, fuse_ino_t id, const struct request *d
 	struct request change = *description;
 
 	change.timeout = SAVING_DIRECTORY_MS;
-	if (is_read_only(filesystem_of(fuse), id) ||
-		(change.target != NULL && is_read_only_key(filesystem_of(fuse), change.target)))
+	if (is_read_only(filesystem_of(fuse), id, change.name) ||
+		(change.target != NULL &&
+			is_fixed(filesystem_of(fuse), change.target, change.target_name)))
 		fuse_reply_err(fuse, EROFS);
 	else
 		request_begin_full(filesystem_of(fuse), fuse, id, &change);
@@ -644,12 +669,12 @@ static void op_write(fuse_req_t fuse, fuse_ino_t id, const char *bytes, size_t s
 static void op_setxattr(
 	fuse_req_t fuse, fuse_ino_t id, const char *name, const char *value, size_t size, int flags)
 {
-	fuse_reply_err(fuse, is_read_only(filesystem_of(fuse), id) ? EROFS : EOPNOTSUPP);
+	fuse_reply_err(fuse, is_read_only(filesystem_of(fuse), id, NULL) ? EROFS : EOPNOTSUPP);
 }
 
 static void op_removexattr(fuse_req_t fuse, fuse_ino_t id, const char *name)
 {
-	fuse_reply_err(fuse, is_read_only(filesystem_of(fuse), id) ? EROFS : EOPNOTSUPP);
+	fuse_reply_err(fuse, is_read_only(filesystem_of(fuse), id, NULL) ? EROFS : EOPNOTSUPP);
 }
 
 static void op_fallocate(fuse_req_t fuse, fuse_ino_t id, int mode, off_t offset, off_t length,
