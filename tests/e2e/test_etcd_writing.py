@@ -322,6 +322,27 @@ def test_cp_and_rsync(place, tmp_path):
     assert done.returncode == 0, done.stdout
 
 
+def test_git(place, tmp_path):
+    """A repository among the keys: many files that are created, renamed and read at once."""
+    def git(*arguments, folder=place.path):
+        done = run("git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments, cwd=folder, env={**os.environ, "HOME": str(tmp_path)})
+        assert done.returncode == 0, done
+        return done.stdout
+
+    git("init", "-q")
+    git("add", "first")
+    git("commit", "-qm", "1")
+    (place.path / "first").write_bytes(b"two")
+    assert git("status", "--short") == " M first\n"
+    git("commit", "-qam", "2")
+    git("fsck")
+    git("checkout", "-q", "HEAD~1")
+    assert place.values()["first"] == b"one"
+    git("clone", "-q", place.path, tmp_path / "clone", folder=tmp_path)
+    assert (tmp_path / "clone" / "first").read_bytes() == b"one"
+    assert f"EBUSY {place.path.name}/" not in place.errors()
+
+
 def test_rm_r(place):
     for name in ("a/x", "a/y", "a/b/c/deep", "a/b/z", "b"):
         place.put(name, b"v")
@@ -417,8 +438,25 @@ def test_registry_is_read_only(place, etcd):
     assert place.gateway.all(b"/registry/").keys() == {b"/registry/pods/default/web"}
 
 
+def test_past_and_views_are_read_only(place):
+    past = place.mount.path / ".revisions" / str(place.stored()["first"]["mod_revision"]) / place.path.name
+    views = place.path / "first@"
+    for folder, name in ((past, "first"), (views, "raw")):
+        assert (folder / name).read_bytes() == b"one"
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o400
+        fails(errno.EROFS, (folder / name).write_bytes, b"x")
+        fails(errno.EROFS, os.truncate, folder / name, 0)
+        fails(errno.EROFS, os.unlink, folder / name)
+        fails(errno.EROFS, os.rename, folder / name, folder / "new")
+        fails(errno.EROFS, os.rename, place.path / "first", folder / "new")
+        fails(errno.EROFS, (folder / "new").write_bytes, b"x")
+        fails(errno.EROFS, os.mkdir, folder / "new")
+    assert "new: the past of the keys" in place.errors() and "first: can only be read" in place.errors()
+    assert place.values() == {"first": b"one"}
+
+
 @pytest.mark.parametrize("option, number", [
-    ("ro", errno.EROFS), ("dry_run", errno.EROFS), ("deny=etcd", errno.EACCES), ("allow=configmaps", errno.EACCES),
+    ("ro", errno.EROFS), ("dry_run", errno.EROFS), ("decode", errno.EROFS), ("deny=etcd", errno.EACCES), ("allow=configmaps", errno.EACCES),
     ("etcd_registry_write", 0), ("allow=etcd", 0)])
 def test_switches(etcd, tmp_path, option, number):
     etcd.gateway.put(b"/switch/plain", b"v")
@@ -433,6 +471,8 @@ def test_switches(etcd, tmp_path, option, number):
             (mount.path / "registry" / "x" / "y").write_bytes(b"raw")
         if number:
             fails(number, os.unlink, mount.path / "switch" / "plain")
+            # The mount as a whole is read-only where nothing else is in it.
+            assert option in ("ro", "decode") or f"-o {option.partition('=')[0]}" in mount.errors()
     values = {key: kv["value"] for key, kv in etcd.gateway.all(b"/switch/").items()}
     etcd.gateway.delete(b"/switch/", b"/switch0")
     assert values == ({b"/switch/plain": b"v"} if number else {b"/switch/plain": b"new", b"/switch/new": b"new"})
