@@ -256,15 +256,19 @@ static void set_aside(struct filesystem *filesystem, const struct place *place, 
 	struct rejected *copy;
 
 	if (there != NULL && !process_same(there->writer, writer)) {
-		copy = g_new0(struct rejected, 1);
-		*copy = *there;
-		copy->references = 1;
-		copy->name = NULL;
+		copy = g_new(struct rejected, 1);
+		*copy = (struct rejected){
+			.references = 1,
+			.writer = there->writer != NULL ? process_ref(there->writer) : NULL,
+			.errnum = there->errnum,
+			.reason = g_strdup(there->reason),
+			.text = g_bytes_ref(there->text),
+			.mode = there->mode,
+			.time = there->time,
+			.kept = there->kept,
+			.inode = there->inode + 1,
+		};
 		place_copy(&copy->place, &there->place);
-		copy->writer = there->writer != NULL ? process_ref(there->writer) : NULL;
-		copy->reason = g_strdup(there->reason);
-		copy->text = g_bytes_ref(there->text);
-		copy->inode = there->inode + 1;
 		put(filesystem, find_room(filesystem, place, number), copy);
 	}
 	rejected_unref(there);
