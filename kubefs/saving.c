@@ -218,7 +218,8 @@ int saving_open_run(struct request *request, collection_wait wait, void *data, G
 		return -ESTALE;
 	if (may_write(request->flags) || (request->flags & O_TRUNC) != 0)
 		return begin_draft(request, error);
-	if (request->node->key.kind == NODE_KEY)
+	/* To read what a key once was is not to know what it is. */
+	if (request->node->key.kind == NODE_KEY && request->node->key.revision == 0)
 		note_reading(request);
 	fuse_reply_open(request->fuse, &info);
 	return 0;

@@ -455,6 +455,13 @@ def test_past_and_views_are_read_only(place):
     assert place.values() == {"first": b"one"}
 
 
+def test_copy_of_the_past_is_the_way_back(place):
+    past = place.mount.path / ".revisions" / str(place.stored()["first"]["mod_revision"]) / place.path.name / "first"
+    (place.path / "first").write_bytes(b"two")
+    assert run("cp", past, place.path / "first").returncode == 0
+    assert place.values() == {"first": b"one"}
+
+
 @pytest.mark.parametrize("option, number", [
     ("ro", errno.EROFS), ("dry_run", errno.EROFS), ("decode", errno.EROFS), ("deny=etcd", errno.EACCES), ("allow=configmaps", errno.EACCES),
     ("etcd_registry_write", 0), ("allow=etcd", 0)])
