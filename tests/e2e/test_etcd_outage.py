@@ -6,6 +6,7 @@ meets each of its versions exactly once.
 
 import base64
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -201,6 +202,30 @@ def counting(quorum, mounted):
     return Counting(quorum, mounted)
 
 
+class Saver(Loop):
+    """Saves new files, and one that is there, by way of a mount, and notes what is said of each."""
+
+    def __init__(self, mount):
+        super().__init__()
+        self.mount = mount
+        self.verdicts = []
+        self.counted = 0
+
+    def step(self):
+        number = len(self.verdicts)
+        self.verdicts.append(self.save(f"{number:06}", "xb", number))
+        if self.save("counter", "wb", number) == 0:
+            self.counted = number
+
+    def save(self, name, mode, number):
+        try:
+            with open(self.mount.path / "saved" / name, mode, buffering=0) as file:
+                file.write(b"%d" % number)
+        except OSError as error:
+            return error.errno
+        return 0
+
+
 def others(number):
     return [other for other in range(3) if other != number]
 
@@ -344,6 +369,35 @@ def test_acknowledged_changes_stay(quorum):
             assert lines[-1].startswith("failed ")
             assert number not in there or " uncertain 1: " in lines[-1], lines
     assert there <= answers.keys()
+
+
+@pytest.mark.sanitize
+@pytest.mark.bounded(240)
+def test_saves_end_with_the_truth(quorum, mounted):
+    """While the leader dies, and then falls silent, under who writes files."""
+    quorum.wait_ready()
+    quorum.ctl("put", "/saved/counter", "0")
+    settle((mounted.path / "saved" / "counter").exists, "the file", HEALED)
+    with Saver(mounted) as saver:
+        for stop, resume in ((quorum.kill, quorum.launch), (quorum.pause, quorum.resume)):
+            leader = quorum.leader()
+            for is_there in (False, True):
+                (resume if is_there else stop)(leader)
+                after, counted = saver.verdicts.count(0), saver.counted
+                settle(lambda: saver.verdicts.count(0) > after + 10 and saver.counted > counted, "saves", HEALED)
+            quorum.wait_ready()
+    stored = Gateway(quorum.endpoints[quorum.leader()]).all(b"/saved/")
+    counted = int(stored.pop(b"/saved/counter")["value"])
+    assert saver.counted <= counted < len(saver.verdicts)
+    errors = (mounted.path / ".kubefs" / "errors").read_text()
+    for number, verdict in enumerate(saver.verdicts):
+        key = b"/saved/%06d" % number
+        if verdict == 0:
+            assert stored[key]["value"] == b"%d" % number
+        elif key in stored:
+            lines = [line for line in errors.splitlines() if f"/{number:06}" in line]
+            assert any("not known whether" in line for line in lines), (errno.errorcode[verdict], lines)
+    assert stored.keys() <= {b"/saved/%06d" % number for number in range(len(saver.verdicts))}
 
 
 def test_no_space(tmp_path):
