@@ -10,7 +10,6 @@ ratios; what is to be reached stands beside each. It never fails for a slow figu
 import argparse
 import base64
 import contextlib
-import os
 import re
 import shutil
 import statistics
@@ -27,6 +26,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "cluster")]
 from api import Api  # noqa: E402
 from cluster import Cluster, populate_pods  # noqa: E402
 from measure import appears, judge, median, row, timed  # noqa: E402
+from mounted import Mount, find_kubefs, slab_bytes  # noqa: E402
 from saving import bench_save  # noqa: E402
 
 UPDATES = 200
@@ -37,39 +37,8 @@ def grep(folder):
     return ("grep", "-r", ABSENT, str(folder))
 
 
-class Mount:
-    """A running kubefs in the foreground."""
-
-    def __init__(self, kubefs, kubeconfig, *options):
-        self.point = Path(tempfile.mkdtemp(prefix="kubefs-bench-"))
-        self.process = subprocess.Popen(
-            [kubefs, "-f", "--kubeconfig", kubeconfig, *options, self.point], stderr=subprocess.PIPE)
-        while not os.path.ismount(self.point):
-            if self.process.poll() is not None:
-                sys.exit(f"kubefs: {self.process.stderr.read().decode()}")
-            time.sleep(0.001)
-
-    def resident(self):
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-        return 0
-
-    def close(self):
-        subprocess.run(["fusermount3", "-u", self.point], check=True)
-        self.process.wait()
-        self.point.rmdir()
-
-
-def slab_bytes():
-    """What the kernel's inodes, dentries and page tree nodes take."""
-    names = ("fuse_inode", "dentry", "radix_tree_node")
-    total = 0
-    for line in Path("/proc/slabinfo").read_text().splitlines():
-        fields = line.split()
-        if fields[0] in names:
-            total += int(fields[1]) * int(fields[3])
-    return total
+def mount_context(kubefs, kubeconfig, *options):
+    return Mount(kubefs, "--kubeconfig", kubeconfig, *options)
 
 
 def pods_folder(mount):
@@ -80,7 +49,7 @@ def pods_folder(mount):
 def cold_start(kubefs, kubeconfig, options="ro"):
     """Seconds from mount to the last byte of a grep over all pods."""
     begin = time.perf_counter()
-    mount = Mount(kubefs, kubeconfig, "-o", options)
+    mount = mount_context(kubefs, kubeconfig, "-o", options)
     timed("sh", "-c", f"grep -r {ABSENT} {pods_folder(mount)}/*/pods", ok=(1,))
     seconds = time.perf_counter() - begin
     mount.close()
@@ -122,7 +91,7 @@ def bench_tree(mount, copy):
 def bench_memory(kubefs, kubeconfig):
     """Of a mount on which only the pods were read."""
     before = slab_bytes()
-    mount = Mount(kubefs, kubeconfig, "-o", "ro")
+    mount = mount_context(kubefs, kubeconfig, "-o", "ro")
     timed("sh", "-c", f"grep -r {ABSENT} {pods_folder(mount)}/*/pods", ok=(1,))
     files = [p for p in pods_folder(mount).glob("*/pods/*.yaml")]
     yaml = sum(p.stat().st_size for p in files)
@@ -209,17 +178,6 @@ def target(arguments):
         yield cluster
 
 
-def find_kubefs(given):
-    if given:
-        return given
-    folder = Path(os.environ.get("KUBEFS_BUILD", HERE.parent.parent / "build"))
-    program = folder / "kubefs/kubefs"
-    if not program.exists():
-        subprocess.run(["meson", "setup", "--buildtype=release", folder, HERE.parent.parent], check=True)
-    subprocess.run(["ninja", "-C", folder, "kubefs/kubefs"], check=True, stdout=subprocess.DEVNULL)
-    return str(program)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pods", type=int, default=10000)
@@ -239,12 +197,12 @@ def main():
         row("what", "figure", "ratio", "to reach")
         bench_cold(kubefs, kubeconfig, kubectl, raw_list)
         bench_memory(kubefs, kubeconfig)
-        with contextlib.closing(Mount(kubefs, kubeconfig, "-o", "ro")) as mount:
+        with contextlib.closing(mount_context(kubefs, kubeconfig, "-o", "ro")) as mount:
             timed(*grep(pods_folder(mount)), ok=(1,))
             shutil.copytree(pods_folder(mount), copy, dirs_exist_ok=True, symlinks=True)
             bench_warm(mount, copy, "ro", 1.5)
             bench_tree(mount, copy)
-        with contextlib.closing(Mount(kubefs, kubeconfig)) as mount:
+        with contextlib.closing(mount_context(kubefs, kubeconfig)) as mount:
             bench_warm(mount, copy, "rw", 5)
             bench_update(cluster.api, mount, kubectl, kubeconfig)
             bench_save(cluster.api, mount, kubectl, kubeconfig)
