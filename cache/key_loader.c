@@ -26,6 +26,10 @@ struct key_loader {
 	GBytes *part_end; /* only what is before it is asked for; NULL: all of the range */
 	size_t part_depth; /* bytes that the names of the part have in common */
 	int64_t part_keys; /* in all of it, or less; 0 before the first answer */
+	GPtrArray *hops; /* the owner's, of the last load; or NULL */
+	guint hop; /* the first that is not behind */
+	GPtrArray *new_hops;
+	gboolean hopped; /* the page under way ends at a hop */
 	gboolean valued; /* with values */
 	gboolean cancelled;
 	/* The page under way. */
@@ -36,8 +40,9 @@ struct key_loader {
 	int64_t keys;
 	int64_t names;
 	size_t bytes;
-	/* The subdirectory met last, also on an earlier page. */
+	/* The subdirectory met last, also on an earlier page, and its first key. */
 	GBytes *directory;
+	GBytes *directory_key;
 };
 
 static void next_page(struct key_loader *loader);
@@ -49,12 +54,35 @@ static void loader_free(struct key_loader *loader)
 	strand_unref(loader->strand);
 	g_clear_pointer(&loader->last, g_bytes_unref);
 	g_clear_pointer(&loader->directory, g_bytes_unref);
+	g_clear_pointer(&loader->directory_key, g_bytes_unref);
 	g_clear_pointer(&loader->part_end, g_bytes_unref);
+	if (loader->hops != NULL)
+		g_ptr_array_unref(loader->hops);
+	g_ptr_array_unref(loader->new_hops);
 	g_free(loader);
+}
+
+static void unref_bytes(void *bytes)
+{
+	g_bytes_unref(bytes);
+}
+
+GPtrArray *key_loader_hops_create(void)
+{
+	return g_ptr_array_new_with_free_func(unref_bytes);
+}
+
+static void keep_hops(struct key_loader *loader)
+{
+	g_ptr_array_set_size(loader->hops, 0);
+	g_ptr_array_extend_and_steal(loader->hops, g_steal_pointer(&loader->new_hops));
+	loader->new_hops = key_loader_hops_create();
 }
 
 static void finish(struct key_loader *loader, const struct etcd_result *result)
 {
+	if (result->errnum == 0 && loader->hops != NULL)
+		keep_hops(loader);
 	loader->handlers->done(loader->data, result, loader->revision);
 	loader_free(loader);
 }
@@ -70,13 +98,15 @@ static gboolean is_directory_met_last(const struct key_loader *loader, const str
 	return length == part->length && (length == 0 || memcmp(name, part->name, length) == 0);
 }
 
-static void take_directory(struct key_loader *loader, const struct key_part *part)
+static void take_directory(struct key_loader *loader, const struct key_part *part, GBytes *key)
 {
 	if (is_directory_met_last(loader, part))
 		return;
 	loader->names++;
 	g_clear_pointer(&loader->directory, g_bytes_unref);
 	loader->directory = g_bytes_new(part->name, part->length);
+	g_clear_pointer(&loader->directory_key, g_bytes_unref);
+	loader->directory_key = g_bytes_ref(key);
 	loader->handlers->directory(loader->data, part->name, part->length);
 }
 
@@ -106,7 +136,7 @@ static void on_kv(void *data, const struct etcd_kv *kv)
 	if (kv->value != NULL)
 		loader->bytes += g_bytes_get_size(kv->value);
 	if (part.deeper)
-		take_directory(loader, &part);
+		take_directory(loader, &part, kv->key);
 	else
 		take_key(loader, &part, kv);
 	g_clear_pointer(&loader->last, g_bytes_unref);
@@ -181,6 +211,44 @@ static void choose_part(struct key_loader *loader, size_t depth)
 		g_clear_pointer(&loader->part_end, g_bytes_unref);
 }
 
+/* The one that the last load would make from here; NULL: none. */
+static GBytes *find_hop(struct key_loader *loader, GBytes *key)
+{
+	while (loader->hops != NULL && loader->hop < loader->hops->len) {
+		GBytes *hop = g_ptr_array_index(loader->hops, loader->hop);
+
+		if (g_bytes_compare(hop, key) >= 0)
+			return hop;
+		loader->hop++;
+	}
+	return NULL;
+}
+
+/* Up to where the last load found a key: where it is still there, nothing else is counted. */
+static gboolean choose_hop(struct key_loader *loader)
+{
+	const struct etcd_keys *range = &loader->ranges.at[loader->range];
+	GBytes *hop = loader->limit == 1 ? find_hop(loader, range->key) : NULL;
+	g_autoptr(GBytes) end = hop != NULL ? key_scope_after(hop) : NULL;
+
+	if (end == NULL || !is_within(end, range->range_end))
+		return FALSE;
+	g_clear_pointer(&loader->part_end, g_bytes_unref);
+	loader->part_end = g_steal_pointer(&end);
+	loader->part_depth = 0;
+	return TRUE;
+}
+
+/* The page has found a directory by counting a crowd, or would have without a hop. */
+static void note_hop(struct key_loader *loader, int64_t count)
+{
+	if (loader->last == NULL || !loader->last_is_deeper ||
+		loader->new_hops->len >= KEY_LOADER_HOPS_MAX)
+		return;
+	if (loader->hopped || loader->part_depth > 0 || count > KEY_LOADER_CROWD)
+		g_ptr_array_add(loader->new_hops, g_bytes_ref(loader->directory_key));
+}
+
 static void begin_at(struct key_loader *loader, GBytes *key)
 {
 	struct etcd_keys *range = &loader->ranges.at[loader->range];
@@ -192,6 +260,21 @@ static void begin_at(struct key_loader *loader, GBytes *key)
 static int64_t crowd(const struct key_loader *loader)
 {
 	return MAX(KEY_LOADER_CROWD, CROWD_PAGES * loader->limit);
+}
+
+static void choose_next(struct key_loader *loader, size_t depth)
+{
+	loader->hopped = choose_hop(loader);
+	if (!loader->hopped)
+		choose_part(loader, depth);
+}
+
+/* There was no other key than the hop's, or not even that. */
+static void go_on_hopping(struct key_loader *loader)
+{
+	begin_at(loader, loader->last != NULL ? next_key(loader) : g_bytes_ref(loader->part_end));
+	loader->part_keys = 0;
+	choose_next(loader, 0);
 }
 
 /* There is more in the part. */
@@ -208,7 +291,7 @@ static void go_on(struct key_loader *loader, int64_t count)
 	}
 	/* The next key is a name and a byte; names that differ in their last one are one part. */
 	deepest = MAX(depth_of_next(loader), 2) - 2;
-	choose_part(loader, MIN(depth, deepest));
+	choose_next(loader, MIN(depth, deepest));
 }
 
 /* There is no more in the part: what comes is likely to be as dense as it was. */
@@ -224,7 +307,7 @@ static void go_to_next_part(struct key_loader *loader)
 	else if (loader->part_keys < crowd(loader) / SPARSE)
 		depth--;
 	loader->part_keys = 0;
-	choose_part(loader, MIN(depth, depth_of_next(loader)));
+	choose_next(loader, MIN(depth, depth_of_next(loader)));
 }
 
 static void on_done(void *data, const struct etcd_result *result, gboolean more, int64_t count)
@@ -239,14 +322,17 @@ static void on_done(void *data, const struct etcd_result *result, gboolean more,
 	if (loader->revision == 0)
 		loader->revision = result->revision;
 	loader->part_keys = MAX(loader->part_keys, count);
-	if (loader->stopped || (more && loader->last != NULL)) {
+	note_hop(loader, count);
+	if (loader->hopped && !loader->stopped && !more) {
+		go_on_hopping(loader);
+	} else if (loader->stopped || (more && loader->last != NULL)) {
 		go_on(loader, count);
 	} else if (loader->part_end != NULL) {
 		go_to_next_part(loader);
 	} else if (++loader->range < loader->ranges.count) {
-		choose_part(loader, 0);
 		loader->limit = 1;
 		loader->valued = FALSE;
+		choose_next(loader, 0);
 	} else {
 		finish(loader, result);
 		return;
@@ -276,7 +362,8 @@ static void next_page(struct key_loader *loader)
 }
 
 struct key_loader *key_loader_start(struct etcd_client *client, const struct key_scope *scope,
-	const struct key_loader_handlers *loader_handlers, void *data, struct strand *strand)
+	GPtrArray *hops, const struct key_loader_handlers *loader_handlers, void *data,
+	struct strand *strand)
 {
 	struct key_loader *loader = g_new0(struct key_loader, 1);
 
@@ -287,7 +374,10 @@ struct key_loader *key_loader_start(struct etcd_client *client, const struct key
 	loader->handlers = loader_handlers;
 	loader->data = data;
 	loader->revision = scope->revision;
+	loader->hops = hops != NULL ? g_ptr_array_ref(hops) : NULL;
+	loader->new_hops = key_loader_hops_create();
 	loader->limit = 1;
+	choose_next(loader, 0);
 	next_page(loader);
 	return loader;
 }

@@ -14,7 +14,9 @@
  * etcd counts the keys of a range up to its end, whatever the limit: a hop before a hundred
  * thousand keys takes tens of milliseconds, however little it brings. So where an answer tells of a
  * crowd, the next request is for the names alone that begin as the last one does, then for the next
- * such part, each as wide as fits what the last one held.
+ * such part, each as wide as fits what the last one held. And where the directory was loaded
+ * before, each hop ends at the key that it found then: as long as that is still there, a load takes
+ * as little of etcd's time as there are subdirectories.
  *
  * All pages are pinned to the revision of the first (protocol.md 30), or to the scope's own.
  */
@@ -25,6 +27,7 @@
 
 #define KEY_LOADER_PAGE_KEYS 10000
 #define KEY_LOADER_PAGE_BYTES (8U << 20)
+#define KEY_LOADER_HOPS_MAX 10000
 /* So many keys to be counted are a crowd. (Fewer in a test.) */
 #ifndef KEY_LOADER_CROWD
 #define KEY_LOADER_CROWD 5000
@@ -43,8 +46,18 @@ struct key_loader_handlers {
 	void (*done)(void *data, const struct etcd_result *result, int64_t revision);
 };
 
-/* Handlers run on strand. The loader belongs to itself and ends with done. scope is copied. */
+/*
+ * What one load leaves to the next of the same directory: the first key (GBytes, in order) of
+ * subdirectories that it found by counting a crowd. Free with g_ptr_array_unref.
+ */
+GPtrArray *key_loader_hops_create(void);
+
+/*
+ * Handlers run on strand. The loader belongs to itself and ends with done. scope is copied. hops,
+ * if not NULL, is used on the strand until then, and changed when the load succeeds.
+ */
 struct key_loader *key_loader_start(struct etcd_client *client, const struct key_scope *scope,
-	const struct key_loader_handlers *handlers, void *data, struct strand *strand);
+	GPtrArray *hops, const struct key_loader_handlers *handlers, void *data,
+	struct strand *strand);
 /* Before done, on the strand: done comes soon. */
 void key_loader_cancel(struct key_loader *loader);

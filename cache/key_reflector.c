@@ -22,6 +22,7 @@ struct key_reflector {
 	void *data;
 	enum phase phase;
 	struct key_loader *loader;
+	GPtrArray *hops; /* key_loader_start */
 	struct key_watch *watches[KEY_SCOPE_RANGES]; /* NULL: none */
 	struct delay delay;
 	struct backoff backoff;
@@ -43,6 +44,7 @@ struct key_reflector *key_reflector_create(const struct key_reflector_options *o
 	strand_ref(reflector->options.strand);
 	reflector->handlers = handlers;
 	reflector->data = data;
+	reflector->hops = key_loader_hops_create();
 	return reflector;
 }
 
@@ -58,6 +60,7 @@ struct key_reflector *key_reflector_unref(struct key_reflector *reflector)
 		return NULL;
 	g_assert(reflector->loader == NULL && !delay_is_set(&reflector->delay));
 	strand_unref(reflector->options.strand);
+	g_ptr_array_unref(reflector->hops);
 	g_free(reflector);
 	return NULL;
 }
@@ -256,7 +259,8 @@ static void on_admitted(void *data)
 	reflector->phase = PHASE_LOADING;
 	reflector->handlers->load_begun(reflector->data, reflector->went_back);
 	reflector->loader = key_loader_start(reflector->options.client, reflector->options.scope,
-		&loader_handlers, key_reflector_ref(reflector), reflector->options.strand);
+		reflector->hops, &loader_handlers, key_reflector_ref(reflector),
+		reflector->options.strand);
 }
 
 static void load_enqueue(struct key_reflector *reflector)

@@ -16,6 +16,7 @@ struct fixture {
 	int errnum;
 	int64_t revision;
 	gboolean knows_all;
+	GPtrArray *hops;
 	GHashTable *names; /* GBytes -> "k", "d" or "kd" */
 	struct key_loader *loader;
 };
@@ -26,6 +27,7 @@ static void setup(struct fixture *fixture)
 	engine_init(&fixture->engine, 2);
 	fixture->strand = strand_create(fixture->engine.pool);
 	tally_init(&fixture->done);
+	fixture->hops = key_loader_hops_create();
 	fixture->names = g_hash_table_new_full(
 		g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
 }
@@ -36,6 +38,7 @@ static void finish(struct fixture *fixture)
 	strand_unref(fixture->strand);
 	engine_finish(&fixture->engine);
 	tally_finish(&fixture->done);
+	g_ptr_array_unref(fixture->hops);
 	g_hash_table_destroy(fixture->names);
 	fake_etcd_unref(fixture->fake);
 }
@@ -97,8 +100,8 @@ static void run_start(void *data)
 	struct start *start = data;
 	struct fixture *fixture = start->fixture;
 
-	fixture->loader = key_loader_start(
-		fake_etcd_client(fixture->fake), start->scope, &handlers, fixture, fixture->strand);
+	fixture->loader = key_loader_start(fake_etcd_client(fixture->fake), start->scope,
+		fixture->hops, &handlers, fixture, fixture->strand);
 }
 
 static void load_scope(struct fixture *fixture, const struct key_scope *scope)
@@ -178,6 +181,12 @@ START_TEST (hops_within_narrow_ranges_before_a_crowd) {
 	fake_etcd_get_count(fixture.fake, &count);
 	/* Hop by hop to the end it would be half the crowd for each directory. */
 	ck_assert_uint_le(count.counted, (uint64_t)CROWD * 10);
+	/* Then it is known where to look. */
+	load(&fixture, "/tree/");
+	ck_assert_uint_eq(g_hash_table_size(fixture.names), 100);
+	fake_etcd_get_count(fixture.fake, &count);
+	ck_assert_uint_le(count.counted, (uint64_t)CROWD / 10);
+	expect_count(&fixture, 120, 0);
 	finish(&fixture);
 }
 END_TEST
@@ -322,6 +331,34 @@ START_TEST (reads_any_keys) {
 }
 END_TEST
 
+/* As the first load did not find them: keys came and went, also those at which hops end. */
+START_TEST (reads_any_keys_again) {
+	g_autoptr(GRand) random = g_rand_new_with_seed((guint32)_i);
+	g_autoptr(GBytes) none = g_bytes_new(NULL, 0);
+	g_autoptr(GPtrArray) keys = generate_keys(random, none, 400);
+	const struct key_scope scope = {.prefix = none};
+	struct fixture fixture;
+
+	setup(&fixture);
+	for (unsigned int round = 0; round < 20; round++) {
+		g_autoptr(GPtrArray) there = g_ptr_array_new();
+
+		for (guint i = 0; i < keys->len; i++) {
+			GBytes *key = g_ptr_array_index(keys, i);
+
+			if (g_rand_int_range(random, 0, 4) > 0) {
+				fake_etcd_put_bytes(fixture.fake, key, key, 0);
+				g_ptr_array_add(there, key);
+			} else {
+				fake_etcd_delete_bytes(fixture.fake, key);
+			}
+		}
+		check_scope(&fixture, &scope, there);
+	}
+	finish(&fixture);
+}
+END_TEST
+
 static void run_cancel(void *data)
 {
 	struct fixture *fixture = data;
@@ -358,6 +395,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, reads_all_at_one_revision);
 	tcase_add_test(tcase, tells_of_failure);
 	tcase_add_loop_test(tcase, reads_any_keys, 0, 4);
+	tcase_add_loop_test(tcase, reads_any_keys_again, 0, 4);
 	tcase_add_test(tcase, can_be_cancelled);
 }
 
