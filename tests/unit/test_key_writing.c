@@ -206,6 +206,26 @@ START_TEST (readings_are_of_a_process) {
 }
 END_TEST
 
+static void *read_in_thread(void *data)
+{
+	key_readings_note(data, gettid(), "/a", 2, 5);
+	return NULL;
+}
+
+START_TEST (readings_outlive_their_thread) {
+	struct key_readings *readings = key_readings_create();
+	pthread_t thread;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, read_in_thread, readings), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_int_eq(key_readings_find(readings, getpid(), "/a", 2), 5);
+	key_readings_forget(readings, getpid(), "/a", 2);
+	key_readings_forget(readings, getpid(), "/a", 2);
+	ck_assert_int_eq(key_readings_find(readings, getpid(), "/a", 2), 0);
+	key_readings_destroy(readings);
+}
+END_TEST
+
 static int open_to_read(struct key_fixture *fixture, uint64_t id)
 {
 	struct fuse_req *request = fake_request_create(fixture->filesystem);
@@ -244,6 +264,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, what_is_of_kubernetes_is_not_written);
 	tcase_add_test(tcase, switches_name_keys);
 	tcase_add_test(tcase, readings_are_of_a_process);
+	tcase_add_test(tcase, readings_outlive_their_thread);
 	tcase_add_test(tcase, moved_node_is_looked_up_again);
 }
 
