@@ -1,6 +1,8 @@
 #include "kubefs/link.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <string.h>
 
 #include "client/error.h"
 #include "kubefs/layout.h"
@@ -14,6 +16,8 @@ static int check_new_name(struct request *request, const struct node *directory,
 	struct overlay_entry entry OVERLAY_ENTRY_CLEANUP = {0};
 	struct place place PLACE_CLEANUP = {0};
 
+	if (strlen(name) > NAME_MAX)
+		return -ENAMETOOLONG;
 	if (!layout_holds_files(directory))
 		return error_set(error, EPERM, "%s: no link can be made here", name);
 	if (directory->key.context != NULL && directory->key.context->read_only)

@@ -1,6 +1,7 @@
 #include "kubefs/rename.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <string.h>
 
@@ -458,6 +459,8 @@ int rename_run(struct request *request, collection_wait wait, void *data, GError
 	struct rename *rename = request->state;
 	int r;
 
+	if (strlen(request->target_name) > NAME_MAX)
+		return -ENAMETOOLONG;
 	if (rename != NULL && rename->errand != NULL)
 		return continue_move(request, rename, wait, data, error);
 	if (rename != NULL && rename->draft != NULL)
