@@ -17,6 +17,7 @@ struct errand {
 	int errnum;
 	char *message;
 	struct snapshot *snapshot;
+	int64_t revision; /* of a key that was moved; 0: not known */
 	collection_wait wait;
 	void *data;
 };
@@ -103,6 +104,11 @@ void errand_delete(struct errand *errand, struct cache *cache, struct resource *
 
 static void on_key_done(void *data, const struct key_outcome *outcome)
 {
+	struct errand *errand = data;
+
+	pthread_mutex_lock(&errand->lock);
+	errand->revision = outcome->snapshot != NULL ? outcome->snapshot->mod_revision : 0;
+	pthread_mutex_unlock(&errand->lock);
 	on_done(data, &(struct commit_outcome){
 			      .errnum = outcome->errnum,
 			      .message = outcome->message,
@@ -126,6 +132,13 @@ void errand_move_key(struct errand *errand, struct keyspace *keyspace, struct ke
 	filesystem_saves(errand->filesystem, 1);
 	key_commit_unref(
 		key_commit_move(keyspace, from, to, exclusive, on_key_done, errand_ref(errand)));
+}
+
+int64_t errand_revision(struct errand *errand)
+{
+	LOCK_GUARD(&errand->lock);
+
+	return errand->revision;
 }
 
 gboolean errand_has_begun(const struct errand *errand)

@@ -24,6 +24,8 @@ void errand_delete_key(struct errand *errand, struct keyspace *keyspace, struct 
 	gboolean check);
 void errand_move_key(struct errand *errand, struct keyspace *keyspace, struct key_snapshot *from,
 	const struct key_edit *to, gboolean exclusive);
+/* Of a move that is over: the mod_revision of the key that it made; 0: not known. */
+int64_t errand_revision(struct errand *errand);
 gboolean errand_has_begun(const struct errand *errand);
 
 /*

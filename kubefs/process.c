@@ -232,6 +232,11 @@ struct process *process_unref(struct process *process)
 	return NULL;
 }
 
+pid_t process_get_group(const struct process *process)
+{
+	return process != NULL ? process->group : 0;
+}
+
 gboolean process_same(const struct process *a, const struct process *b)
 {
 	return a != NULL && a == b;

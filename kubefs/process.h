@@ -84,6 +84,8 @@ struct process;
 struct process *processes_get(struct processes *processes, pid_t group);
 struct process *process_ref(struct process *process);
 struct process *process_unref(struct process *process); /* returns NULL; NULL is fine */
+/* Its thread group, which may have ended; NULL: 0. */
+pid_t process_get_group(const struct process *process);
 gboolean process_same(const struct process *a, const struct process *b); /* NULL: FALSE */
 /* FALSE: it is only the same as itself, and will not be known again. */
 gboolean process_is_watched(const struct process *process);

@@ -151,6 +151,15 @@ static void on_deleted(void *data)
 	removal_unref(removal);
 }
 
+/* Who has removed the key itself saves a new one next. */
+static void forget_reading(const struct removal *removal)
+{
+	const struct key_snapshot *value = removal->value;
+
+	key_readings_forget(removal->removals->filesystem->readings,
+		process_get_group(removal->process), value->key, value->key_length);
+}
+
 /* Takes over a reference. */
 static void begin(struct removal *removal)
 {
@@ -174,12 +183,14 @@ static void begin(struct removal *removal)
 		return;
 	}
 	removal->errand = errand_create(removals->filesystem);
-	if (removal->value != NULL)
+	if (removal->value != NULL) {
+		forget_reading(removal);
 		errand_delete_key(
 			removal->errand, place->filesystem->keyspace, removal->value, FALSE);
-	else
+	} else {
 		errand_delete(removal->errand, place->context->cache, place->resource,
 			removal->snapshot, FALSE);
+	}
 	if (errand_look(removal->errand, on_deleted, removal, NULL, NULL) != -EINPROGRESS)
 		on_deleted(removal);
 }

@@ -23,6 +23,8 @@ struct rename {
 	struct local *old; /* of RENAME_EXCHANGE: a copy of what it replaces */
 	uint64_t generation;
 	struct errand *errand; /* a key that becomes another one */
+	GBytes *moved; /* that key */
+	GBytes *replaced; /* the other one, where the process has read it before; else NULL */
 };
 
 static void rename_free(void *pointer)
@@ -35,6 +37,8 @@ static void rename_free(void *pointer)
 	local_unref(rename->ghost);
 	local_unref(rename->old);
 	errand_unref(rename->errand);
+	g_clear_pointer(&rename->moved, g_bytes_unref);
+	g_clear_pointer(&rename->replaced, g_bytes_unref);
 	g_free(rename);
 }
 
@@ -365,6 +369,41 @@ static int check_flags(const struct request *request, const struct named *to)
 
 /* A key that becomes another one, in one transaction. */
 
+/* What is replaced is the version that the process has read, if it has; else the one that is there.
+ */
+static void set_target(
+	struct request *request, GBytes *key, struct key_snapshot *value, struct key_edit *ret)
+{
+	struct rename *rename = rename_of(request);
+	size_t length;
+	const char *bytes = g_bytes_get_data(key, &length);
+	int64_t reading = key_readings_find(
+		request->filesystem->readings, process_get_group(rename->process), bytes, length);
+
+	*ret = (struct key_edit){.key = key};
+	if (value == NULL)
+		return;
+	ret->revision = reading != 0 ? reading : value->mod_revision;
+	ret->base = ret->revision == value->mod_revision ? value : NULL;
+	rename->replaced = reading != 0 ? g_bytes_ref(key) : NULL;
+}
+
+/* It knows what became of both: what it saves next is held to that. */
+static void note_move(struct request *request, struct rename *rename)
+{
+	struct key_readings *readings = request->filesystem->readings;
+	const pid_t group = process_get_group(rename->process);
+	const int64_t revision = errand_revision(rename->errand);
+	size_t length;
+	const char *bytes = g_bytes_get_data(rename->moved, &length);
+
+	key_readings_forget(readings, group, bytes, length);
+	if (rename->replaced == NULL || revision == 0)
+		return;
+	bytes = g_bytes_get_data(rename->replaced, &length);
+	key_readings_note(readings, group, bytes, length, revision);
+}
+
 static int begin_move(
 	struct request *request, struct named *from, const struct named *to, GError **error)
 {
@@ -381,8 +420,8 @@ static int begin_move(
 		value != NULL ? SOURCE_UPDATE : SOURCE_CREATE, error);
 	if (r < 0)
 		return r;
-	edit.revision = value != NULL ? value->mod_revision : 0;
-	edit.base = value;
+	set_target(request, to->place.key, value, &edit);
+	rename_of(request)->moved = g_bytes_ref(from->place.key);
 	rename_of(request)->ghost = to->local != NULL ? local_ref(to->local) : NULL;
 	errand = errand_create(filesystem);
 	errand_move_key(errand, filesystem->keyspace, from->value, &edit,
@@ -399,6 +438,7 @@ static int continue_move(struct request *request, struct rename *rename, collect
 
 	if (r < 0)
 		return r;
+	note_move(request, rename);
 	key_directories_keep(request->filesystem, &request->node->key, FALSE);
 	key_directories_appeared(request->filesystem, &request->target->key);
 	finish_rename(request, rename);
