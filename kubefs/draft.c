@@ -70,6 +70,29 @@ void draft_set_base(struct draft *draft, pid_t thread, struct key_snapshot *show
 	}
 }
 
+void draft_set_shown(struct draft *draft, struct key_snapshot *shown)
+{
+	draft->shown = key_snapshot_ref(shown);
+}
+
+void draft_read(struct draft *draft)
+{
+	struct key_snapshot *shown KEY_SNAPSHOT_CLEANUP = NULL;
+
+	pthread_mutex_lock(&draft->local->lock);
+	/* Then no save has begun, which would be using them. */
+	if (draft->local->generation == 0 && draft->shown != NULL) {
+		shown = g_steal_pointer(&draft->shown);
+		key_snapshot_unref(draft->base);
+		draft->base = key_snapshot_ref(shown);
+		draft->revision = shown->mod_revision;
+	}
+	pthread_mutex_unlock(&draft->local->lock);
+	if (shown != NULL)
+		key_readings_note(draft->filesystem->readings, draft->group, shown->key,
+			shown->key_length, shown->mod_revision);
+}
+
 void draft_free(struct draft *draft)
 {
 	if (draft == NULL)
@@ -83,6 +106,7 @@ void draft_free(struct draft *draft)
 	g_free(draft->uid);
 	commit_unref(draft->commit);
 	key_snapshot_unref(draft->base);
+	key_snapshot_unref(draft->shown);
 	g_clear_pointer(&draft->sent, g_bytes_unref);
 	g_array_unref(draft->waiters);
 	g_ptr_array_unref(draft->openers);

@@ -31,6 +31,7 @@ struct draft {
 	/* Of a key: what a save compares with, and who has read that; the saves' own. */
 	int64_t revision; /* 0: there is no such key */
 	struct key_snapshot *base; /* that version, or NULL: only its revision is known */
+	struct key_snapshot *shown; /* what it begins with, until that is read; or NULL */
 	pid_t group;
 	gboolean was_deleted; /* it had been read, and is not there any more */
 	/* Guarded by local->lock. */
@@ -77,6 +78,10 @@ struct local *draft_create(struct filesystem *filesystem, const struct place *pl
  * else shown, which may be NULL.
  */
 void draft_set_base(struct draft *draft, pid_t thread, struct key_snapshot *shown);
+/* Likewise: shown is what its text is, too. */
+void draft_set_shown(struct draft *draft, struct key_snapshot *shown);
+/* It is read: as long as it is what it began with, a save compares with that. */
+void draft_read(struct draft *draft);
 void draft_free(struct draft *draft); /* local_unref's; NULL is fine */
 
 /* Whether that thread has written to the draft lately; and noting that it does. */

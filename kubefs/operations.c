@@ -208,6 +208,8 @@ static int read_run(struct request *request, collection_wait wait, void *data, G
 	if (node_is_directory(node))
 		return -EISDIR;
 	if (node->key.kind == NODE_LOCAL) {
+		if (node->key.local->draft != NULL)
+			draft_read(node->key.local->draft);
 		reply_local(request, node->key.local);
 		return 0;
 	}

@@ -178,6 +178,8 @@ static int begin_draft(struct request *request, GError **error)
 	if (place.kind == PLACE_KEY)
 		draft_set_base(
 			local->draft, node->key.kind == NODE_KEY ? request->thread : 0, value);
+	if (node->key.kind == NODE_KEY)
+		draft_set_shown(local->draft, value);
 	directory = place_directory_of(&place, &name);
 	if (node->key.kind == NODE_REJECTED) {
 		g_free(name);
