@@ -327,6 +327,14 @@ static void fail(struct draft *draft, const struct commit_outcome *outcome)
 		outcome->message, outcome->reasons);
 }
 
+/* The draft itself is there no longer. */
+static void appear(struct draft *draft)
+{
+	const struct node_key directory = key_layout_directory(&draft->place.scope, "");
+
+	key_directories_appeared(draft->filesystem, &directory);
+}
+
 /* Gives a reference to local back. */
 static void end_save(struct local *local, const struct commit_outcome *outcome)
 {
@@ -337,6 +345,8 @@ static void end_save(struct local *local, const struct commit_outcome *outcome)
 	else
 		fail(draft, outcome);
 	leave_name(draft);
+	if (outcome->errnum == 0 && draft->place.kind == PLACE_KEY)
+		appear(draft);
 	pthread_mutex_lock(&local->lock);
 	draft->errnum = outcome->errnum;
 	draft->commit = commit_unref(draft->commit);
@@ -356,13 +366,11 @@ static void set_stored(struct draft *draft, struct key_snapshot *stored)
 {
 	size_t length;
 	const char *key = g_bytes_get_data(draft->place.key, &length);
-	const struct node_key directory = key_layout_directory(&draft->place.scope, "");
 
 	draft->revision = stored->mod_revision;
 	key_snapshot_unref(draft->base);
 	draft->base = key_snapshot_ref(stored);
 	draft->exclusive = FALSE;
-	key_directories_appeared(draft->filesystem, &directory);
 	/* Who has read nothing does not begin to be held to it. */
 	if (find_reading(draft) != 0)
 		key_readings_note(draft->filesystem->readings, draft->group, key, length,

@@ -12,6 +12,9 @@
 #include "kubefs/key_path.h"
 #include "kubefs/lookup.h"
 
+/* What stays for so long yet is not kept anew. */
+#define RENEW_MS (KEY_DIRECTORIES_KEEP_MS - 1000)
+
 gboolean key_directories_is_kept(const struct local *local)
 {
 	return S_ISDIR(local->type) && (local->until == 0 || g_get_monotonic_time() < local->until);
@@ -284,18 +287,25 @@ static void keep(struct filesystem *filesystem, const struct standing *standing,
 {
 	g_autofree char *directory = place_directory(&standing->directory);
 	struct overlay_entry there OVERLAY_ENTRY_CLEANUP = {0};
+	const gint64 now = g_get_monotonic_time();
 	struct local *local;
 
 	/* What somebody has made stays as it is. */
 	if (overlay_find(filesystem->overlay, directory, standing->name, &there) &&
 		(there.local == NULL || !S_ISDIR(there.local->type) || there.local->until == 0))
 		return;
+	/* One that has just been kept needs not to be again, for each of its keys. */
+	if (!for_good && there.local != NULL && there.local->until > now + RENEW_MS * 1000)
+		return;
 	local = local_create_directory(&filesystem->usage);
 	if (local == NULL)
 		return;
-	if (!for_good)
-		local->until = g_get_monotonic_time() + KEY_DIRECTORIES_KEEP_MS * 1000;
-	overlay_put(filesystem->overlay, directory, standing->name, local);
+	if (for_good) {
+		overlay_put(filesystem->overlay, directory, standing->name, local);
+	} else {
+		local->until = now + KEY_DIRECTORIES_KEEP_MS * 1000;
+		overlay_put_passing(filesystem->overlay, directory, standing->name, local);
+	}
 	local_unref(local);
 }
 
@@ -304,26 +314,29 @@ void key_directories_keep(
 {
 	struct standing standing = {0};
 
-	if (locate(filesystem, directory, &standing))
+	if (locate(filesystem, directory, &standing)) {
 		keep(filesystem, &standing, for_good);
+		/* Else there would be no way to it once the keys above are gone. */
+		key_directories_keep(filesystem, &standing.directory, for_good);
+	}
 	standing_finish(&standing);
 }
 
-static gboolean visit_for_files(
+static gboolean visit_for_any(
 	void *data, uint64_t sequence, const char *name, const struct overlay_entry *entry)
 {
 	gboolean *any = data;
 
-	*any = entry->local == NULL || !S_ISDIR(entry->local->type);
+	*any = entry->local == NULL || !S_ISDIR(entry->local->type) || entry->local->until == 0;
 	return !*any;
 }
 
-gboolean key_directories_hold_files(struct filesystem *filesystem, const struct node_key *directory)
+gboolean key_directories_hold_any(struct filesystem *filesystem, const struct node_key *directory)
 {
 	g_autofree char *name = place_directory(directory);
 	gboolean any = FALSE;
 
-	overlay_each(filesystem->overlay, name, 0, visit_for_files, &any);
+	overlay_each(filesystem->overlay, name, 0, visit_for_any, &any);
 	return any;
 }
 
@@ -335,7 +348,7 @@ static void let_go(struct filesystem *filesystem, const struct node_key *directo
 
 	if (overlay_find(filesystem->overlay, where, standing->name, &there) &&
 		there.local != NULL && S_ISDIR(there.local->type) &&
-		!key_directories_hold_files(filesystem, directory))
+		!key_directories_hold_any(filesystem, directory))
 		overlay_remove(filesystem->overlay, where, standing->name, there.local);
 }
 

@@ -26,9 +26,8 @@ void key_directories_keep(
 
 /* A key has come to be in it: it is kept no longer, nor are those above it. */
 void key_directories_appeared(struct filesystem *filesystem, const struct node_key *directory);
-/* Whether anything but directories is in memory alone there. */
-gboolean key_directories_hold_files(
-	struct filesystem *filesystem, const struct node_key *directory);
+/* Whether anything is in memory alone there, but for directories that stay for a while. */
+gboolean key_directories_hold_any(struct filesystem *filesystem, const struct node_key *directory);
 
 /* Whether what the overlay holds is such a directory, and has not had its time. */
 gboolean key_directories_is_kept(const struct local *local);

@@ -508,7 +508,7 @@ static void forget_kept(struct question *question, const char *key, const char *
 		entry.local == NULL || !S_ISDIR(entry.local->type))
 		return;
 	/* What is in memory alone is to be found when the keys are gone, too. */
-	if (!key_directories_hold_files(question->filesystem, &question->entry->key))
+	if (!key_directories_hold_any(question->filesystem, &question->entry->key))
 		overlay_remove(overlay, key, name, entry.local);
 }
 

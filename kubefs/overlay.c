@@ -26,12 +26,14 @@ struct overlay {
 	/* Refused texts, oldest first. */
 	GQueue rejected; /* of struct address * */
 	size_t rejected_bytes;
+	GQueue passing; /* of struct address *, oldest first; some are there no longer */
 };
 
 struct address {
 	char *directory;
 	char *name;
 	struct rejected *rejected; /* borrowed from the slot */
+	struct local *local; /* of what passes; a reference */
 };
 
 struct rejected *rejected_ref(struct rejected *rejected)
@@ -91,6 +93,7 @@ static void address_free(void *pointer)
 {
 	struct address *address = pointer;
 
+	local_unref(address->local);
 	g_free(address->directory);
 	g_free(address->name);
 	g_free(address);
@@ -110,6 +113,7 @@ void overlay_destroy(struct overlay *overlay)
 	if (overlay == NULL)
 		return;
 	g_queue_clear_full(&overlay->rejected, address_free);
+	g_queue_clear_full(&overlay->passing, address_free);
 	g_hash_table_destroy(overlay->directories);
 	pthread_mutex_destroy(&overlay->lock);
 	g_free(overlay);
@@ -215,10 +219,10 @@ void overlay_put(struct overlay *overlay, const char *key, const char *name, str
 	put(overlay, key, name, &entry);
 }
 
-gboolean overlay_remove(
+/* Under the lock. FALSE: there is nothing of that name, or something else. */
+static gboolean take_away(
 	struct overlay *overlay, const char *key, const char *name, const struct local *local)
 {
-	LOCK_GUARD(&overlay->lock);
 	struct directory *directory = find_directory(overlay, key);
 	struct slot *slot = find_slot(overlay, key, name);
 
@@ -227,6 +231,31 @@ gboolean overlay_remove(
 	remove_slot(overlay, directory, slot);
 	drop_if_empty(overlay, directory);
 	return TRUE;
+}
+
+void overlay_put_passing(
+	struct overlay *overlay, const char *key, const char *name, struct local *local)
+{
+	const struct overlay_entry entry = {.local = local_ref(local)};
+	struct address *address = g_new(struct address, 1);
+	LOCK_GUARD(&overlay->lock);
+
+	put(overlay, key, name, &entry);
+	*address = (struct address){g_strdup(key), g_strdup(name), .local = local_ref(local)};
+	g_queue_push_tail(&overlay->passing, address);
+	if (overlay->passing.length <= OVERLAY_PASSING_MAX)
+		return;
+	address = g_queue_pop_head(&overlay->passing);
+	take_away(overlay, address->directory, address->name, address->local);
+	address_free(address);
+}
+
+gboolean overlay_remove(
+	struct overlay *overlay, const char *key, const char *name, const struct local *local)
+{
+	LOCK_GUARD(&overlay->lock);
+
+	return take_away(overlay, key, name, local);
 }
 
 /* Under the lock. The paths of those that had to go, or NULL. */
@@ -264,7 +293,7 @@ gboolean overlay_reject(struct overlay *overlay, const char *key, const char *na
 	rejected_ref(rejected);
 	put(overlay, key, name, &entry);
 	address = g_new(struct address, 1);
-	*address = (struct address){g_strdup(key), g_strdup(name), rejected};
+	*address = (struct address){g_strdup(key), g_strdup(name), .rejected = rejected};
 	g_queue_push_tail(&overlay->rejected, address);
 	overlay->rejected_bytes += g_bytes_get_size(rejected->text);
 	*ret_evicted = evict_rejected(overlay);

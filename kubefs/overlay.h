@@ -27,6 +27,7 @@ struct rejected {
 };
 
 #define OVERLAY_REJECTED_MAX 100
+#define OVERLAY_PASSING_MAX 1000
 #define OVERLAY_REJECTED_BYTES_MAX (32UL << 20)
 
 struct rejected *rejected_ref(struct rejected *rejected);
@@ -48,6 +49,9 @@ gboolean overlay_find(struct overlay *overlay, const char *directory, const char
 	struct overlay_entry *ret);
 /* Puts a reference of local there, in place of what is. */
 void overlay_put(
+	struct overlay *overlay, const char *directory, const char *name, struct local *local);
+/* The same of what passes by itself: when there are too many, the oldest one goes. */
+void overlay_put_passing(
 	struct overlay *overlay, const char *directory, const char *name, struct local *local);
 /* Takes away what is there; local: only if it is that. FALSE when nothing was. */
 gboolean overlay_remove(struct overlay *overlay, const char *directory, const char *name,

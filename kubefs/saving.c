@@ -257,6 +257,7 @@ static void put_draft(struct request *request, const struct place *place, const 
 	struct local *local)
 {
 	struct overlay *overlay = request->filesystem->overlay;
+	struct overlay_entry there OVERLAY_ENTRY_CLEANUP = {0};
 	g_autofree char *canonical = NULL;
 	g_autofree char *name = NULL;
 
@@ -265,6 +266,10 @@ static void put_draft(struct request *request, const struct place *place, const 
 		return;
 	}
 	canonical = place_directory_of(place, &name);
+	/* A directory that was made stays; the draft has no name until it is saved. */
+	if (overlay_find(overlay, canonical, name, &there) && there.local != NULL &&
+		key_directories_is_kept(there.local))
+		return;
 	overlay_put(overlay, canonical, name, local);
 }
 

@@ -399,6 +399,36 @@ static void *use_much(void *data)
 	return NULL;
 }
 
+static void put_passing(struct fixture *fixture, const char *name)
+{
+	struct local *local = local_create_directory(&fixture->usage);
+
+	overlay_put_passing(fixture->overlay, "d", name, local);
+	local_unref(local);
+}
+
+START_TEST (what_passes_makes_room) {
+	struct fixture fixture;
+	struct overlay_entry entry OVERLAY_ENTRY_CLEANUP = {0};
+
+	setup(&fixture);
+	for (guint i = 0; i <= OVERLAY_PASSING_MAX; i++) {
+		g_autofree char *name = g_strdup_printf("%u", i);
+
+		put_passing(&fixture, name);
+		/* What has taken its place stays. */
+		if (i == 1)
+			put(&fixture, "d", name, "file");
+	}
+	ck_assert(!overlay_find(fixture.overlay, "d", "0", &entry));
+	put_passing(&fixture, "more");
+	ck_assert(overlay_find(fixture.overlay, "d", "1", &entry));
+	overlay_entry_finish(&entry);
+	ck_assert_int_le(fixture.usage.files, OVERLAY_PASSING_MAX + 1);
+	finish(&fixture);
+}
+END_TEST
+
 START_TEST (works_on_several_threads) {
 	struct fixture fixture;
 	pthread_t threads[3];
@@ -424,6 +454,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, keeps_one_refused_text_a_name);
 	tcase_add_test(tcase, the_oldest_refused_text_makes_room);
 	tcase_add_test(tcase, refused_texts_take_only_so_many_bytes);
+	tcase_add_test(tcase, what_passes_makes_room);
 	tcase_add_test(tcase, works_on_several_threads);
 }
 
