@@ -156,8 +156,10 @@ int key_directories_make_run(
 		return error_set(
 			error, EINVAL, "%s: there can be no such directory of keys", request->name);
 	r = key_guard_check(filesystem, entry.key.prefix, NULL, SOURCE_CREATE, error);
-	if (r < 0)
+	if (r < 0) {
+		g_prefix_error(error, "%s: ", request->name);
 		return r;
+	}
 	r = layout_resolve(filesystem, request->node, request->name, wait, data, &there, error);
 	if (r < 0)
 		return r;

@@ -4,6 +4,7 @@
 
 #include "kubefs/filesystem.h"
 #include "kubefs/key_directories.h"
+#include "kubefs/key_guard.h"
 #include "kubefs/key_layout.h"
 #include "kubefs/key_path.h"
 
@@ -128,4 +129,17 @@ gboolean key_place_peek(const struct place *place)
 
 	key_directory_unref(directory);
 	return found;
+}
+
+int key_place_check(const struct place *place, const struct key_snapshot *value,
+	enum source_verb verb, GError **error)
+{
+	int r = key_guard_check(place->filesystem, place->key, value, verb, error);
+
+	if (r < 0 && error != NULL) {
+		g_autofree char *path = place_path(place);
+
+		g_prefix_error(error, "%s: ", path);
+	}
+	return r;
 }

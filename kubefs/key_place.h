@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "client/source.h"
 #include "kubefs/place.h"
 
 /* FALSE: no key can have that name there. *ret is the caller's (place_finish). */
@@ -28,3 +29,7 @@ int key_place_look(const struct place *place, collection_wait wait, void *data,
 	struct key_snapshot **ret, gboolean *ret_directory, GError **error);
 /* The same as far as it is known, FALSE: nothing of that name. Begins nothing. */
 gboolean key_place_peek(const struct place *place);
+
+/* key_guard_check of the place's key, with its path before the reason. */
+int key_place_check(const struct place *place, const struct key_snapshot *value,
+	enum source_verb verb, GError **error);

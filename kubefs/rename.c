@@ -11,6 +11,7 @@
 #include "kubefs/errand.h"
 #include "kubefs/key_directories.h"
 #include "kubefs/key_guard.h"
+#include "kubefs/key_place.h"
 #include "kubefs/named.h"
 #include "kubefs/rejection.h"
 
@@ -409,14 +410,14 @@ static int begin_move(
 {
 	struct filesystem *filesystem = request->filesystem;
 	struct key_snapshot *value KEY_SNAPSHOT_CLEANUP = NULL;
-	struct key_edit edit = {.key = to->place.key};
+	struct key_edit edit;
 	struct errand *errand;
-	int r = key_guard_check(filesystem, from->place.key, from->value, SOURCE_DELETE, error);
+	int r = key_place_check(&from->place, from->value, SOURCE_DELETE, error);
 
 	if (r < 0)
 		return r;
 	value = take_key(request, to);
-	r = key_guard_check(filesystem, to->place.key, value != NULL ? value : from->value,
+	r = key_place_check(&to->place, value != NULL ? value : from->value,
 		value != NULL ? SOURCE_UPDATE : SOURCE_CREATE, error);
 	if (r < 0)
 		return r;

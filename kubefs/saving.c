@@ -11,7 +11,6 @@
 #include "kubefs/draft.h"
 #include "kubefs/filesystem.h"
 #include "kubefs/key_directories.h"
-#include "kubefs/key_guard.h"
 #include "kubefs/key_layout.h"
 #include "kubefs/key_path.h"
 #include "kubefs/key_place.h"
@@ -122,8 +121,8 @@ static int check_update(struct filesystem *filesystem, const struct place *place
 	const struct key_snapshot *value, GError **error)
 {
 	if (place->kind == PLACE_KEY)
-		return key_guard_check(filesystem, place->key, value,
-			value != NULL ? SOURCE_UPDATE : SOURCE_CREATE, error);
+		return key_place_check(
+			place, value, value != NULL ? SOURCE_UPDATE : SOURCE_CREATE, error);
 	return guard_check(
 		filesystem->guard, place->context, place->resource, SOURCE_UPDATE, error);
 }
@@ -279,7 +278,7 @@ static int check_create(struct filesystem *filesystem, const struct place *place
 	const enum source_verb verb = replaces ? SOURCE_UPDATE : SOURCE_CREATE;
 
 	if (place->kind == PLACE_KEY)
-		return key_guard_check(filesystem, place->key, value, verb, error);
+		return key_place_check(place, value, verb, error);
 	return guard_check(filesystem->guard, place->context, place->resource, verb, error);
 }
 

@@ -7,7 +7,7 @@
 #include "kubefs/draft.h"
 #include "kubefs/errand.h"
 #include "kubefs/key_directories.h"
-#include "kubefs/key_guard.h"
+#include "kubefs/key_place.h"
 #include "kubefs/named.h"
 
 /* What one request keeps from one run to the next. */
@@ -159,8 +159,7 @@ static int begin_key(struct request *request, struct named *named, GError **erro
 	int r = check_process(request, unlink->process, error);
 
 	if (r == 0)
-		r = key_guard_check(
-			filesystem, named->place.key, named->value, SOURCE_DELETE, error);
+		r = key_place_check(&named->place, named->value, SOURCE_DELETE, error);
 	if (r < 0)
 		return r;
 	unlink->value = key_snapshot_ref(named->value);
