@@ -152,6 +152,70 @@ def test_base_is_what_the_process_has_read(place):
     assert place.values() == {"first": b"three"}
 
 
+def read_elsewhere(file, text):
+    settle(lambda: run("cat", file).stdout == text, "what others wrote")
+
+
+def test_base_is_what_a_thread_has_read(place):
+    """One that is gone when another one of its process saves."""
+    file = place.path / "first"
+    thread = threading.Thread(target=file.read_bytes)
+    thread.start()
+    thread.join()
+    place.put("first", b"theirs")
+    read_elsewhere(file, "theirs")
+    fails(errno.EBUSY, file.write_bytes, b"two")
+    assert place.values() == {"first": b"theirs"}
+
+
+def test_reading_to_write(place):
+    """Who opens a key to read and write it has read it when it does, not by opening it."""
+    file = place.path / "first"
+    assert file.read_bytes() == b"one"
+    place.put("first", b"theirs")
+    read_elsewhere(file, "theirs")
+    with open(file, "r+b", buffering=0) as opened:
+        assert opened.read() == b"theirs"
+        opened.write(b"+mine")
+    assert place.values() == {"first": b"theirs+mine"}
+    place.put("first", b"again")
+    read_elsewhere(file, "again")
+    with pytest.raises(OSError) as failed, open(file, "r+b", buffering=0) as opened:
+        opened.write(b"AGAIN")
+    assert failed.value.errno == errno.EBUSY
+    assert place.values() == {"first": b"again"}
+
+
+def test_own_changes_are_known(place):
+    """What the process itself removed or renamed is no change of others."""
+    file = place.path / "first"
+    assert file.read_bytes() == b"one"
+    os.unlink(file)
+    settle(lambda: place.values() == {}, "the deletion")
+    file.write_bytes(b"two")
+    assert file.read_bytes() == b"two"
+    os.rename(file, place.path / "second")
+    file.write_bytes(b"three")
+    assert file.read_bytes() == b"three"
+    os.rename(place.path / "second", file)
+    file.write_bytes(b"four")
+    assert place.values() == {"first": b"four"}
+
+
+def test_rename_over_what_has_changed(place):
+    """Saving by renaming another key over it is held to what was read, too."""
+    file, new = place.path / "first", place.path / "first.new"
+    assert file.read_bytes() == b"one"
+    new.write_bytes(b"two")
+    place.put("first", b"theirs")
+    read_elsewhere(file, "theirs")
+    fails(errno.EBUSY, os.rename, new, file)
+    assert place.values() == {"first": b"theirs", "first.new": b"two"}
+    assert file.read_bytes() == b"theirs"
+    os.rename(new, file)
+    assert place.values() == {"first": b"two"}
+
+
 def test_unchanged_is_not_sent(place):
     revision = place.stored()["first"]["mod_revision"]
     (place.path / "first").write_bytes(b"one")
@@ -218,6 +282,14 @@ def test_odd_names(place):
     assert place.values() == {"first": b"one", "a%b": b"percent", ".dot": b"dot", "dir/": b"trailing", "dir": b"both"}
     fails(errno.EINVAL, (place.path / "a%b").write_bytes, b"no")
     assert sorted(os.listdir(place.path)) == [".dot", "a%25b", "dir", "dir%=", "first"]
+
+
+def test_long_names(place):
+    new = place.path / ("x" * 256)
+    for call in (new.write_bytes, lambda _: os.mkdir(new), lambda _: os.rename(place.path / "first", new),
+                 lambda _: os.link(place.path / "first", new), lambda _: os.symlink("first", new)):
+        fails(errno.ENAMETOOLONG, call, b"")
+    assert os.listdir(place.path) == ["first"] and place.values() == {"first": b"one"}
 
 
 def test_unlink(place):
@@ -373,6 +445,53 @@ def test_directories(place):
     settle(lambda: not made.exists(), "the end of a directory without keys", POLLED)
 
 
+def test_way_to_what_is_kept(place):
+    """Directories whose keys are gone lead to what is in memory alone."""
+    place.put("a/b/c", b"one")
+    place.put("a/b/d", b"one")
+    file = place.path / "a" / "b" / "c"
+    settle(file.exists, "the key", POLLED)
+    with open(file, "r+b") as opened:
+        opened.write(b"mine")
+        place.delete("a/b/c")
+        fails(errno.EBUSY, opened.close)
+    place.delete("a/b/d")
+    settle(lambda: os.listdir(file.parent) == ["c.rejected"], "the deletion", POLLED)
+    place.put("a/z", b"")
+    settle(lambda: sorted(os.listdir(place.path / "a")) == ["b", "z"], "another key", POLLED)
+    place.delete("a/z")
+    settle(lambda: os.listdir(place.path / "a") == ["b"], "its deletion", POLLED)
+    time.sleep(1.5)
+    assert (file.parent / "c.rejected").read_bytes() == b"mine"
+    os.unlink(file.parent / "c.rejected")
+    os.rmdir(place.path / "a" / "b")
+    os.rmdir(place.path / "a")
+
+
+def test_rmdir_upwards(place):
+    place.put("a/b/c", b"one")
+    settle((place.path / "a" / "b" / "c").exists, "the key", POLLED)
+    os.unlink(place.path / "a" / "b" / "c")
+    settle(lambda: "a/b/c" not in place.values(), "the deletion")
+    time.sleep(1.5)
+    assert os.listdir(place.path / "a") == ["b"]
+    os.rmdir(place.path / "a" / "b")
+    os.rmdir(place.path / "a")
+    assert os.listdir(place.path) == ["first"]
+
+
+def test_key_of_a_directory_that_was_made(place):
+    made = place.path / "made"
+    os.makedirs(made / "deeper")
+    with open(place.path / "made%=", "xb") as opened:
+        opened.write(b"v")
+        opened.flush()
+        assert os.listdir(made) == ["deeper"]
+    assert place.values() == {"first": b"one", "made": b"v"}
+    place.delete("made")
+    settle(lambda: made.is_dir() and os.listdir(made) == ["deeper"], "the directory")
+
+
 def test_rename_of_a_key(place, etcd):
     lease = etcd.gateway.lease(1000)
     place.put("first", b"one", lease=str(lease))
@@ -434,7 +553,8 @@ def test_registry_is_read_only(place, etcd):
     fails(errno.EROFS, os.mkdir, registry / "new")
     fails(errno.EROFS, os.rename, place.path / "first", registry / "new")
     assert stat.S_IMODE(registry.stat().st_mode) == 0o500
-    assert "etcd_registry_write" in place.errors()
+    for path in (f"{place.path.name}/protobuf", "registry/pods/default/web", "registry/pods/default/new"):
+        assert f" EROFS {path}: the key is a Kubernetes API server's" in place.errors()
     assert place.gateway.all(b"/registry/").keys() == {b"/registry/pods/default/web"}
 
 
