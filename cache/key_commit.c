@@ -127,17 +127,29 @@ static const char *state_name(const struct key_commit *commit, guint index)
 	return "was changed by somebody else meanwhile";
 }
 
-static gboolean holds(const struct key_commit *commit, guint index)
+GBytes *key_commit_compared_value(const struct key_edit *edit)
+{
+	/* etcd takes an empty one in JSON for none at all. */
+	if (edit->revision == 0 || edit->base == NULL || g_bytes_get_size(edit->base->value) == 0 ||
+		g_bytes_get_size(edit->base->value) > KEY_COMMIT_COMPARED_MAX)
+		return NULL;
+	return edit->base->value;
+}
+
+gboolean key_commit_holds(const struct key_commit *commit, guint index)
 {
 	const struct key_snapshot *there = commit->there[index];
+	GBytes *value = key_commit_compared_value(&commit->edits[index]);
 
-	return (there != NULL ? there->mod_revision : 0) == commit->edits[index].revision;
+	if ((there != NULL ? there->mod_revision : 0) != commit->edits[index].revision)
+		return FALSE;
+	return value == NULL || g_bytes_equal(there->value, value);
 }
 
 void key_commit_conflict(struct key_commit *commit)
 {
 	/* Where both have changed, of the one that was to go. */
-	guint index = commit->count > 1 && !holds(commit, 1) ? 1 : 0;
+	guint index = commit->count > 1 && !key_commit_holds(commit, 1) ? 1 : 0;
 	gboolean goes = commit->edits[index].value == NULL;
 	gboolean gone = commit->there[index] == NULL;
 	int errnum = EBUSY;
@@ -353,7 +365,8 @@ void key_commit_send(struct key_commit *commit)
 	for (guint i = 0; i < commit->count; i++) {
 		const struct key_edit *edit = &commit->edits[i];
 
-		compares[i] = (struct etcd_compare){edit->key, edit->revision};
+		compares[i] = (struct etcd_compare){
+			edit->key, edit->revision, key_commit_compared_value(edit)};
 		changes[i] = (struct etcd_change){
 			.key = edit->key,
 			.value = edit->value,

@@ -53,17 +53,10 @@ static void give_up(struct key_commit *commit, const struct etcd_result *result)
 
 /* What became of it */
 
-static gboolean is_as_compared(const struct key_commit *commit, guint index)
-{
-	const struct key_snapshot *there = commit->there[index];
-
-	return (there != NULL ? there->mod_revision : 0) == commit->edits[index].revision;
-}
-
 static gboolean is_all_as_compared(const struct key_commit *commit)
 {
 	for (guint i = 0; i < commit->count; i++)
-		if (!is_as_compared(commit, i))
+		if (!key_commit_holds(commit, i))
 			return FALSE;
 	return TRUE;
 }

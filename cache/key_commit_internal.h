@@ -10,6 +10,11 @@
 
 /* Keys that one change touches at most. */
 #define KEY_COMMIT_KEYS 2
+/*
+ * Values up to this size are compared, too: where etcd was restored from a backup, a revision is
+ * given for the second time.
+ */
+#define KEY_COMMIT_COMPARED_MAX (64 << 10)
 /* How often a change is sent at most. */
 #define KEY_COMMIT_TRIES_MAX 5
 /* A server that is away while there is doubt is asked again after so long. */
@@ -57,6 +62,11 @@ struct key_commit {
 };
 
 struct key_commit *key_commit_ref(struct key_commit *commit);
+
+/* What the key's value is compared with, or NULL: its revision alone is. */
+GBytes *key_commit_compared_value(const struct key_edit *edit);
+/* Whether what there[] says of that edit is what it was compared with. */
+gboolean key_commit_holds(const struct key_commit *commit, guint index);
 
 /* Sends the change, also again. */
 void key_commit_send(struct key_commit *commit);

@@ -94,6 +94,7 @@ struct etcd_watch_handlers {
 struct etcd_compare {
 	GBytes *key;
 	int64_t mod_revision; /* 0: there must be no such key */
+	GBytes *value; /* what it must have, too; NULL: whatever it is */
 };
 
 struct etcd_change {

@@ -37,6 +37,15 @@ static void begin_element(GString *json)
 		g_string_append_c(json, ',');
 }
 
+static void add_value_compare(GString *json, const struct etcd_compare *compare)
+{
+	begin_element(json);
+	g_string_append(json, "{\"result\":\"EQUAL\",\"target\":\"VALUE\"");
+	etcd_json_add_bytes(json, "key", compare->key);
+	etcd_json_add_bytes(json, "value", compare->value);
+	g_string_append_c(json, '}');
+}
+
 /* target MOD and result EQUAL; a key that is not there has the revision 0 (apply_txn.go). */
 static void add_compare(GString *json, const struct etcd_compare *compare)
 {
@@ -46,6 +55,8 @@ static void add_compare(GString *json, const struct etcd_compare *compare)
 	/* Also when it is 0: a oneof is set by being there. */
 	g_string_append_printf(
 		json, ",\"mod_revision\":\"%" G_GINT64_FORMAT "\"}", (gint64)compare->mod_revision);
+	if (compare->value != NULL)
+		add_value_compare(json, compare);
 }
 
 static void add_put(GString *json, const struct etcd_change *change)

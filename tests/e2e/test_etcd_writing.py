@@ -746,6 +746,25 @@ def test_permission(tmp_path):
             assert "others/b" in (mount.path / ".kubefs" / "errors").read_text()
 
 
+def test_etcd_was_restored(tmp_path):
+    """A revision that is given for the second time is not taken for what was read."""
+    with Etcd() as etcd:
+        gateway = Gateway(etcd.endpoints[0])
+        before = gateway.put(b"/dir/a", b"one")
+        with Mount(None, tmp_path, source=etcd.url) as mount:
+            file = mount.path / "dir" / "a"
+            with open(file, "r+b") as opened:
+                opened.write(b"mine")
+                etcd.kill(0)
+                etcd.erase(0)
+                etcd.launch(0)
+                etcd.wait_ready()
+                assert gateway.put(b"/dir/a", b"theirs") == before
+                fails(errno.EBUSY, opened.close)
+            assert gateway.all(b"/dir/a")[b"/dir/a"]["value"] == b"theirs"
+            assert (mount.path / "dir" / "a.rejected").read_bytes() == b"mine"
+
+
 def test_etcd_is_away(tmp_path):
     with Etcd() as etcd:
         etcd.ctl("put", "/dir/a", "1")
