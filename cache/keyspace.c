@@ -16,6 +16,7 @@ struct keyspace {
 	struct keyspace_options options;
 	struct admission *admission;
 	struct revision_clock *clock;
+	struct key_histories *histories;
 	struct source *probe; /* health's */
 	struct health *health;
 	struct strand *strand; /* the sweep's */
@@ -210,6 +211,7 @@ struct keyspace *keyspace_create(const struct keyspace_options *options)
 	keyspace->where = g_strdup(etcd_client_where(options->client));
 	keyspace->admission = admission_create(CACHE_LISTS_MAX);
 	keyspace->clock = revision_clock_create();
+	keyspace->histories = key_histories_create(options->client, options->pool, keyspace->clock);
 	keyspace->strand = strand_create(options->pool);
 	pthread_mutex_init(&keyspace->lock, NULL);
 	pthread_cond_init(&keyspace->ended, NULL);
@@ -250,6 +252,7 @@ void keyspace_stop(struct keyspace *keyspace)
 	stop_commits(keyspace);
 	pthread_mutex_unlock(&keyspace->lock);
 	health_stop(keyspace->health);
+	key_histories_stop(keyspace->histories);
 	g_hash_table_destroy(directories);
 	/* After a sweep that is under way. */
 	strand_post(keyspace->strand, on_stopped, keyspace);
@@ -266,6 +269,7 @@ void keyspace_destroy(struct keyspace *keyspace)
 		return;
 	g_hash_table_destroy(keyspace->directories);
 	g_hash_table_destroy(keyspace->commits);
+	key_histories_destroy(keyspace->histories);
 	health_unref(keyspace->health);
 	key_probe_destroy(keyspace->probe);
 	strand_unref(keyspace->strand);
@@ -352,6 +356,18 @@ int keyspace_look(struct keyspace *keyspace, const struct key_scope *scope, coll
 	}
 	if (first != NULL)
 		g_propagate_error(error, g_steal_pointer(&first));
+	return r;
+}
+
+int keyspace_look_back(struct keyspace *keyspace, struct key_snapshot *newest, collection_wait wait,
+	void *data, struct key_history **ret, GError **error)
+{
+	int r = key_histories_look(keyspace->histories, newest, NULL, NULL, ret, error);
+
+	if (r == -EINPROGRESS)
+		r = health_refuse(keyspace->health, error);
+	if (r == -EINPROGRESS && wait != NULL)
+		r = key_histories_look(keyspace->histories, newest, wait, data, ret, error);
 	return r;
 }
 
@@ -504,6 +520,7 @@ static void run_sweep(void *data)
 			keyspace->options.handlers->retiring(
 				keyspace->options.data, keyspace, directory);
 	}
+	key_histories_sweep(keyspace->histories);
 	pthread_mutex_lock(&keyspace->lock);
 	if (!keyspace->stopped)
 		schedule_sweep(keyspace);

@@ -11,6 +11,7 @@
 
 #include "cache/cache.h"
 #include "cache/key_directory.h"
+#include "cache/key_history.h"
 
 struct keyspace;
 
@@ -62,6 +63,9 @@ int keyspace_look(struct keyspace *keyspace, const struct key_scope *scope, coll
 struct key_directory *keyspace_peek(struct keyspace *keyspace, const struct key_scope *scope);
 /* The kernel has shown that somebody uses what it holds of the directory. Begins nothing. */
 void keyspace_touch(struct keyspace *keyspace, const struct key_scope *scope);
+/* The versions of a key (key_histories_look). */
+int keyspace_look_back(struct keyspace *keyspace, struct key_snapshot *newest, collection_wait wait,
+	void *data, struct key_history **ret, GError **error);
 /* Follows keyspace_handlers.retiring: lets it go, unless it was looked into meanwhile. */
 void keyspace_retire(struct keyspace *keyspace, struct key_directory *directory);
 

@@ -6,6 +6,7 @@
 #include "kubefs/key_guard.h"
 #include "kubefs/key_layout.h"
 #include "kubefs/key_path.h"
+#include "kubefs/key_versions.h"
 #include "kubefs/overlay.h"
 #include "kubefs/views.h"
 
@@ -329,10 +330,13 @@ static void fill_directory(struct filesystem *filesystem, const struct node *nod
 		break;
 	case NODE_CONTROL:
 	case NODE_KEY_VIEWS:
+	case NODE_KEY_VERSIONS:
 	case NODE_REVISIONS:
 		ret->st_mode = S_IFDIR | 0500;
 		if (node->key.kind == NODE_CONTROL && node->key.name == NULL &&
 			filesystem->members != NULL)
+			ret->st_nlink++;
+		if (key_versions_stand_in(&node->key))
 			ret->st_nlink++;
 		break;
 	default:

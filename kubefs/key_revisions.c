@@ -18,8 +18,7 @@ void key_revisions_top(
 	ret->key.kind = NODE_REVISIONS;
 }
 
-/* One revision, one name. */
-static gboolean parse(const char *name, int64_t *ret)
+gboolean key_revisions_parse(const char *name, int64_t *ret)
 {
 	g_autofree char *again = NULL;
 	gint64 revision;
@@ -40,7 +39,7 @@ int key_revisions_resolve(struct filesystem *filesystem, const char *name, colle
 	int r;
 
 	key_path_root(filesystem->keys, &scope);
-	if (!parse(name, &scope.revision))
+	if (!key_revisions_parse(name, &scope.revision))
 		return 0;
 	r = keyspace_look(filesystem->keyspace, &scope, wait, data, &directory, &reason);
 	/* It has yet to come. */

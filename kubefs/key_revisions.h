@@ -14,3 +14,6 @@ void key_revisions_top(
 /* layout_resolve for NODE_REVISIONS: -ESTALE when the revision was compacted. */
 int key_revisions_resolve(struct filesystem *filesystem, const char *name, collection_wait wait,
 	void *data, struct layout_entry *ret, GError **error);
+
+/* One revision, one name; FALSE: it is none. */
+gboolean key_revisions_parse(const char *name, int64_t *ret);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kubefs/key_path.h"
+#include "kubefs/key_versions.h"
 
 static const struct {
 	const char *name;
@@ -80,6 +81,15 @@ static int find_key(struct filesystem *filesystem, const struct node *node,
 	return 0;
 }
 
+int key_views_find(struct filesystem *filesystem, const struct node *directory,
+	collection_wait wait, void *data, struct key_snapshot **ret, GError **error)
+{
+	struct key_scope scope KEY_SCOPE_CLEANUP = {0};
+
+	find_scope(filesystem, directory, &scope);
+	return find_key(filesystem, directory, &scope, wait, data, ret, error);
+}
+
 /* What is no object has no such file; of one that cannot be shown the reason is told. */
 static int resolve_file(struct filesystem *filesystem, const struct node *node,
 	const struct key_scope *scope, struct key_snapshot *snapshot, enum node_format format,
@@ -111,6 +121,10 @@ int key_views_resolve(struct filesystem *filesystem, const struct node *node, co
 	guint i = 0;
 	int r;
 
+	if (key_versions_stand_in(&node->key) && strcmp(name, KEY_VERSIONS) == 0) {
+		key_versions_entry(&node->key, ret);
+		return 0;
+	}
 	while (i < G_N_ELEMENTS(FILES) && strcmp(FILES[i].name, name) != 0)
 		i++;
 	if (i == G_N_ELEMENTS(FILES))
@@ -140,7 +154,13 @@ int key_views_list(struct filesystem *filesystem, const struct node *node, uint6
 		if (key_views_file(filesystem, &scope, snapshot, FILES[i].format, &entry, NULL) ==
 				0 &&
 			!add(add_data, FILES[i].name, &entry, i + 1))
-			break;
+			return 0;
+	}
+	if (after <= G_N_ELEMENTS(FILES) && key_versions_stand_in(&node->key)) {
+		struct layout_entry entry = {0};
+
+		key_versions_entry(&node->key, &entry);
+		add(add_data, KEY_VERSIONS, &entry, G_N_ELEMENTS(FILES) + 1);
 	}
 	return 0;
 }

@@ -4,6 +4,7 @@
  *	raw	the bytes of the value
  *	yaml	the object that it holds as YAML, where it holds one (cache/stored_object.h)
  *	json	the same as JSON
+ *	revisions/	what it was before (kubefs/key_versions.h); not of a key in the past
  *
  * A file is that of the version that the key has when its name is looked up.
  */
@@ -22,6 +23,13 @@ void key_views_entry(
 int key_views_file(struct filesystem *filesystem, const struct key_scope *scope,
 	struct key_snapshot *snapshot, enum node_format format, struct layout_entry *ret,
 	GError **error);
+
+/*
+ * The key that NODE_KEY_VIEWS or NODE_KEY_VERSIONS is of; *ret is a reference, NULL when it is
+ * gone.
+ */
+int key_views_find(struct filesystem *filesystem, const struct node *directory,
+	collection_wait wait, void *data, struct key_snapshot **ret, GError **error);
 
 /* layout_resolve for NODE_KEY_VIEWS. */
 int key_views_resolve(struct filesystem *filesystem, const struct node *directory, const char *name,

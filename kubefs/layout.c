@@ -9,6 +9,7 @@
 #include "kubefs/key_layout.h"
 #include "kubefs/key_place.h"
 #include "kubefs/key_revisions.h"
+#include "kubefs/key_versions.h"
 #include "kubefs/key_views.h"
 #include "kubefs/statement.h"
 #include "kubefs/v2_layout.h"
@@ -627,6 +628,8 @@ int layout_resolve(struct filesystem *filesystem, const struct node *directory, 
 		return key_revisions_resolve(filesystem, name, wait, data, ret, error);
 	case NODE_KEY_VIEWS:
 		return key_views_resolve(filesystem, directory, name, wait, data, ret, error);
+	case NODE_KEY_VERSIONS:
+		return key_versions_resolve(filesystem, directory, name, wait, data, ret, error);
 	case NODE_V2_DIRECTORY:
 		return v2_layout_resolve(filesystem, directory, name, wait, data, ret, error);
 	default:

@@ -12,6 +12,7 @@
 #include "kubefs/key_layout.h"
 #include "kubefs/key_listing.h"
 #include "kubefs/key_place.h"
+#include "kubefs/key_versions.h"
 #include "kubefs/key_views.h"
 #include "kubefs/lookup.h"
 #include "kubefs/statement.h"
@@ -578,6 +579,9 @@ static int fill(
 	case NODE_KEY_VIEWS:
 		return key_views_list(listing->request->filesystem, listing->request->node, after,
 			wait, data, add_key, listing, error);
+	case NODE_KEY_VERSIONS:
+		return key_versions_list(listing->request->filesystem, listing->request->node,
+			after, wait, data, add_key, listing, error);
 	case NODE_V2_DIRECTORY:
 		return v2_layout_list(listing->request->filesystem, listing->request->node, after,
 			wait, data, add_key, listing, error);

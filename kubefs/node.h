@@ -33,6 +33,7 @@ enum node_kind {
 	NODE_KEY, /* a key of etcd */
 	NODE_KEY_VIEWS, /* KEY@/ */
 	NODE_KEY_VIEW, /* a file in KEY@/ */
+	NODE_KEY_VERSIONS, /* KEY@/revisions/ */
 	NODE_REVISIONS, /* .revisions/, of the past of all keys */
 	NODE_V2_DIRECTORY, /* a directory of etcd's v2 store (kubefs/v2_layout.h) */
 	NODE_V2_KEY,
@@ -65,7 +66,7 @@ struct node_key {
 	GBytes *text; /* NODE_STATEMENT, VIEW: its content, part of the key by address */
 	struct local *local; /* NODE_LOCAL */
 	struct rejected *rejected; /* NODE_REJECTED */
-	/* NODE_KEYS: a struct key_scope; NODE_KEY_VIEWS: prefix is the key. */
+	/* NODE_KEYS: a struct key_scope; NODE_KEY_VIEWS, VERSIONS: prefix is the key. */
 	GBytes *prefix;
 	gboolean slashless;
 	int64_t revision; /* NODE_KEY*: in which the key is looked at; 0: now */
@@ -123,7 +124,8 @@ static inline gboolean node_is_directory(const struct node *node)
 {
 	return node->key.kind <= NODE_VIEWS || node->key.kind == NODE_CONTROL ||
 	       node->key.kind == NODE_KEYS || node->key.kind == NODE_KEY_VIEWS ||
-	       node->key.kind == NODE_REVISIONS || node->key.kind == NODE_V2_DIRECTORY;
+	       node->key.kind == NODE_KEY_VERSIONS || node->key.kind == NODE_REVISIONS ||
+	       node->key.kind == NODE_V2_DIRECTORY;
 }
 
 /* What is of etcd. */

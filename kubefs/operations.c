@@ -333,7 +333,8 @@ static int opendir_run(struct request *request, collection_wait wait, void *data
 		if (polled)
 			info.cache_readdir = info.keep_cache = 0;
 	}
-	if (key->kind == NODE_KEY_VIEWS || key->kind == NODE_V2_DIRECTORY)
+	if (key->kind == NODE_KEY_VIEWS || key->kind == NODE_KEY_VERSIONS ||
+		key->kind == NODE_V2_DIRECTORY)
 		info.cache_readdir = info.keep_cache = 0;
 	if (layout_holds_files(request->node) &&
 		(key->kind == NODE_VIEWS || !overlay_is_unused(request->filesystem->overlay)))

@@ -45,9 +45,9 @@ def test_views_of_a_custom_resource(etcd, keys):
     views = pathlib.Path(f"{key}@")
     settle(key.exists, "the key")
     assert os.listdir(keys.path / "custom") == ["a"]
-    assert sorted(os.listdir(views)) == ["json", "raw", "yaml"]
-    # No directory is in it.
-    assert os.stat(views).st_nlink == 2
+    assert sorted(os.listdir(views)) == ["json", "raw", "revisions", "yaml"]
+    # One directory is in it.
+    assert os.stat(views).st_nlink == 3
     shown = json.loads((views / "json").read_text())
     assert shown == {**THING, "metadata": {**THING["metadata"], "resourceVersion": str(revision)}}
     assert (views / "yaml").read_text().startswith("apiVersion: example.com/v1\nkind: Thing\nmetadata:\n")
@@ -73,7 +73,7 @@ def test_views_follow_the_key(etcd, keys):
     assert "kind: Thing" in (views / "yaml").read_text()
     etcd.gateway.put(b"/follow/a", b"2")
     settle(lambda: (views / "raw").read_bytes() == b"2", "the next version")
-    settle(lambda: os.listdir(folder) == ["raw"], "the listing without the object")
+    settle(lambda: os.listdir(folder) == ["raw", "revisions"], "the listing without the object")
     etcd.gateway.delete(b"/follow/a")
     settle(lambda: not views.exists(), "the end of the key")
     settle(lambda: os.listdir(folder) == [], "the end of its views")
@@ -95,7 +95,7 @@ def test_what_cannot_be_decoded_says_why(etcd, keys):
         assert failure(views / "yaml") == failure(views / "json") == number
         assert number == errno.ENOENT or f"odd/{name.decode()}: " in keys.errors()
         assert name == b"damaged" or reason in keys.errors()
-        assert os.listdir(views) == ["raw"]
+        assert sorted(os.listdir(views)) == ["raw", "revisions"]
         assert (views / "raw").read_bytes() == value
     assert "top-secret" not in keys.errors() + keys.log_text()
 

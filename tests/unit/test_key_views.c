@@ -67,9 +67,9 @@ START_TEST (shows_objects_decoded) {
 	ck_assert_uint_eq(entry.attr.st_mode, S_IFDIR | 0500);
 	ck_assert_double_le(entry.entry_timeout, LAYOUT_SOON);
 	for (int plus = 0; plus <= 1; plus++)
-		key_fixture_expect_names(
-			&fixture, views, 0, 4096, plus, ".@1 ..@2 json@3 raw@4 yaml@5 ");
-	key_fixture_expect_names(&fixture, views, 4, 4096, TRUE, "yaml@5 ");
+		key_fixture_expect_names(&fixture, views, 0, 4096, plus,
+			".@1 ..@2 json@3 raw@4 yaml@5 revisions@6 ");
+	key_fixture_expect_names(&fixture, views, 4, 4096, TRUE, "yaml@5 revisions@6 ");
 	entry = key_fixture_lookup(&fixture, views, "yaml");
 	ck_assert_uint_eq(entry.attr.st_mode, S_IFREG | 0400);
 	ck_assert_double_eq(entry.entry_timeout, 0);
@@ -114,7 +114,7 @@ START_TEST (reads_protobuf) {
 	/* Cut off. */
 	views = key_fixture_enter(&fixture, FUSE_ROOT_ID, "c@");
 	ck_assert_int_eq(key_fixture_lookup_fails(&fixture, views, "json"), EBADMSG);
-	key_fixture_expect_names(&fixture, views, 0, 4096, TRUE, ".@1 ..@2 raw@4 ");
+	key_fixture_expect_names(&fixture, views, 0, 4096, TRUE, ".@1 ..@2 raw@4 revisions@6 ");
 	key_fixture_finish(&fixture);
 }
 END_TEST
@@ -142,7 +142,8 @@ START_TEST (says_what_cannot_be_read) {
 		key_fixture_init(&fixture, "/leaf");
 		fake_etcd_put(fixture.fake, "/leaf/a", cases[i].value);
 		views = key_fixture_enter(&fixture, FUSE_ROOT_ID, "a@");
-		key_fixture_expect_names(&fixture, views, 0, 4096, FALSE, ".@1 ..@2 raw@4 ");
+		key_fixture_expect_names(
+			&fixture, views, 0, 4096, FALSE, ".@1 ..@2 raw@4 revisions@6 ");
 		key_fixture_expect_content(
 			&fixture, key_fixture_enter(&fixture, views, "raw"), cases[i].value);
 		if (cases[i].errnum == 0)
