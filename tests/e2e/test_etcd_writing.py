@@ -497,8 +497,8 @@ def test_key_of_a_directory_that_was_made(place):
 def test_rename_of_a_key(place, etcd):
     lease = etcd.gateway.lease(1000)
     place.put("first", b"one", lease=str(lease))
-    settle(lambda: (place.path / "first").exists(), "the key")
     before = int(place.stored()["first"]["mod_revision"])
+    settle(lambda: os.getxattr(place.path / "first", "user.kubefs.mod_revision") == b"%d" % before, "the key")
     os.mkdir(place.path / "dir")
     os.rename(place.path / "first", place.path / "dir" / "second")
     kv = place.stored()["dir/second"]
