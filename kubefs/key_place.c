@@ -52,15 +52,13 @@ gboolean key_place_of_name(struct filesystem *filesystem, const struct node_key 
 	return TRUE;
 }
 
-gboolean key_place_of_key(
-	struct filesystem *filesystem, const struct key_snapshot *snapshot, struct place *ret)
+gboolean key_place_of_key(struct filesystem *filesystem, GBytes *key, struct place *ret)
 {
-	g_autoptr(GBytes) key = g_bytes_new(snapshot->key, snapshot->key_length);
 	struct key_scope scope;
 
 	if (!key_path_scope_of_key(filesystem->keys, key, &scope))
 		return FALSE;
-	make(filesystem, &scope, g_steal_pointer(&key), ret);
+	make(filesystem, &scope, g_bytes_ref(key), ret);
 	return TRUE;
 }
 

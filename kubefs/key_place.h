@@ -11,8 +11,7 @@
 gboolean key_place_of_name(struct filesystem *filesystem, const struct node_key *directory,
 	const char *name, struct place *ret);
 /* FALSE: the key is not below this mount. */
-gboolean key_place_of_key(
-	struct filesystem *filesystem, const struct key_snapshot *snapshot, struct place *ret);
+gboolean key_place_of_key(struct filesystem *filesystem, GBytes *key, struct place *ret);
 
 /*
  * Names that are always scratch files' in a directory of keys, unless a key of that name is there:

@@ -85,6 +85,7 @@ struct node *node_unref(struct node *node)
 	g_clear_pointer(&node->key.prefix, g_bytes_unref);
 	key_snapshot_unref(node->key.value);
 	g_clear_pointer(&node->text, g_bytes_unref);
+	g_clear_pointer(&node->moved, g_bytes_unref);
 	g_free(node);
 	return NULL;
 }
@@ -205,15 +206,32 @@ struct node *node_table_find(struct node_table *table, const struct node_key *ke
 	return node != NULL ? node_ref(node) : NULL;
 }
 
-void node_table_renew(struct node_table *table, const struct node_key *key)
+struct node *node_table_renew(struct node_table *table, const struct node_key *key)
 {
 	LOCK_GUARD(&table->lock);
 	struct node *node = g_hash_table_lookup(table->by_key, key);
 
 	if (node == NULL)
-		return;
-	g_atomic_int_set(&node->moved, TRUE);
+		return NULL;
+	node->renewed = TRUE;
 	g_hash_table_remove(table->by_key, key);
+	return node_ref(node);
+}
+
+void node_table_move(struct node_table *table, struct node *node, GBytes *key)
+{
+	LOCK_GUARD(&table->lock);
+
+	g_clear_pointer(&node->moved, g_bytes_unref);
+	node->moved = g_bytes_ref(key);
+}
+
+gboolean node_table_is_renewed(struct node_table *table, const struct node *node, GBytes **ret_key)
+{
+	LOCK_GUARD(&table->lock);
+
+	*ret_key = node->moved != NULL ? g_bytes_ref(node->moved) : NULL;
+	return node->renewed;
 }
 
 void node_table_forget(struct node_table *table, uint64_t id, uint64_t lookups)

@@ -81,7 +81,10 @@ struct node {
 	uint64_t id;
 	gint references;
 	uint64_t lookups; /* the kernel's; guarded by the table */
-	gint moved; /* atomic: the kernel may have it under a name that is not its own */
+	/* The kernel may have it under another name than its own (node_table_renew); guarded by the
+	 * table */
+	gboolean renewed;
+	GBytes *moved; /* NODE_KEY: the key of that name; NULL: its own, as far as is known */
 	GBytes *text; /* NODE_OBJECT as JSON: the content; set before the node is visible */
 };
 
@@ -102,9 +105,17 @@ struct node *node_table_enter(struct node_table *table, const struct node_key *k
 struct node *node_table_find(struct node_table *table, const struct node_key *key);
 /*
  * The next one who enters the key gets another node: the kernel believes that this one has moved
- * to another name (RENAME of an object). Any thread.
+ * to another name (RENAME of an object), or will soon. Returns the node that it was, a reference,
+ * or NULL. Any thread.
  */
-void node_table_renew(struct node_table *table, const struct node_key *key);
+struct node *node_table_renew(struct node_table *table, const struct node_key *key);
+/* A renewed node of a key of etcd has the name of that other key now. Any thread. */
+void node_table_move(struct node_table *table, struct node *node, GBytes *key);
+/*
+ * Whether the node was renewed, and with *ret_key the key of etcd whose name it may have, or NULL
+ * when that is its own: a reference. Any thread.
+ */
+gboolean node_table_is_renewed(struct node_table *table, const struct node *node, GBytes **ret_key);
 void node_table_forget(struct node_table *table, uint64_t id, uint64_t lookups);
 
 /* References to all nodes for which match says TRUE; match is called under the table's lock. */

@@ -25,7 +25,9 @@ struct rename {
 	uint64_t generation;
 	struct errand *errand; /* a key that becomes another one */
 	GBytes *moved; /* that key */
-	GBytes *replaced; /* the other one, where the process has read it before; else NULL */
+	GBytes *target; /* the other one */
+	struct node *renewed; /* its node, or NULL */
+	gboolean was_read; /* the process has read the target before */
 };
 
 static void rename_free(void *pointer)
@@ -38,8 +40,9 @@ static void rename_free(void *pointer)
 	local_unref(rename->ghost);
 	local_unref(rename->old);
 	errand_unref(rename->errand);
+	node_unref(rename->renewed);
 	g_clear_pointer(&rename->moved, g_bytes_unref);
-	g_clear_pointer(&rename->replaced, g_bytes_unref);
+	g_clear_pointer(&rename->target, g_bytes_unref);
 	g_free(rename);
 }
 
@@ -95,9 +98,10 @@ static void tell_both(struct request *request)
 
 /*
  * The kernel gives the new name the old inode. Were the old name to get that one again, renaming
- * back would be between two names of one file, which does nothing (rename(2)).
+ * back would be between two names of one file, which does nothing (rename(2)). Returns the node
+ * that it was.
  */
-static void renew(struct filesystem *filesystem, const struct named *from)
+static struct node *renew(struct filesystem *filesystem, const struct named *from)
 {
 	const struct place *place = &from->place;
 	const struct node_key rejected = {.kind = NODE_REJECTED, .rejected = from->rejected};
@@ -112,9 +116,8 @@ static void renew(struct filesystem *filesystem, const struct named *from)
 	const struct node_key key = {.kind = NODE_KEY, .value = from->value};
 
 	if (from->value != NULL)
-		node_table_renew(filesystem->nodes, &key);
-	else
-		node_table_renew(filesystem->nodes, from->rejected != NULL ? &rejected : &object);
+		return node_table_renew(filesystem->nodes, &key);
+	return node_table_renew(filesystem->nodes, from->rejected != NULL ? &rejected : &object);
 }
 
 /* An object, or a refused text, is moved aside: its name stays, the new one is a copy. */
@@ -128,7 +131,7 @@ static int back_up(
 	if (copy == NULL)
 		return -ENOSPC;
 	overlay_put(filesystem->overlay, to->directory, request->target_name, copy);
-	renew(filesystem, from);
+	node_unref(renew(filesystem, from));
 	/* A refused text that is moved back is tried again. */
 	if (from->rejected == NULL)
 		backups_add(filesystem->backups, rename_of(request)->process, &from->place,
@@ -382,11 +385,12 @@ static void set_target(
 		request->filesystem->readings, process_get_group(rename->process), bytes, length);
 
 	*ret = (struct key_edit){.key = key};
+	rename->target = g_bytes_ref(key);
 	if (value == NULL)
 		return;
 	ret->revision = reading != 0 ? reading : value->mod_revision;
 	ret->base = ret->revision == value->mod_revision ? value : NULL;
-	rename->replaced = reading != 0 ? g_bytes_ref(key) : NULL;
+	rename->was_read = reading != 0;
 }
 
 /* It knows what became of both: what it saves next is held to that. */
@@ -399,9 +403,11 @@ static void note_move(struct request *request, struct rename *rename)
 	const char *bytes = g_bytes_get_data(rename->moved, &length);
 
 	key_readings_forget(readings, group, bytes, length);
-	if (rename->replaced == NULL || revision == 0)
+	if (rename->renewed != NULL)
+		node_table_move(request->filesystem->nodes, rename->renewed, rename->target);
+	if (!rename->was_read || revision == 0)
 		return;
-	bytes = g_bytes_get_data(rename->replaced, &length);
+	bytes = g_bytes_get_data(rename->target, &length);
 	key_readings_note(readings, group, bytes, length, revision);
 }
 
@@ -427,7 +433,7 @@ static int begin_move(
 	errand = errand_create(filesystem);
 	errand_move_key(errand, filesystem->keyspace, from->value, &edit,
 		(request->flags & RENAME_NOREPLACE) != 0);
-	renew(filesystem, from);
+	rename_of(request)->renewed = renew(filesystem, from);
 	g_atomic_pointer_set(&rename_of(request)->errand, errand);
 	return 0;
 }

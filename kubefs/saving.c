@@ -87,6 +87,7 @@ static int open_local(struct request *request, struct local *local)
 gboolean saving_place(struct filesystem *filesystem, const struct node *node, struct place *ret)
 {
 	const struct node_key *key = &node->key;
+	g_autoptr(GBytes) bytes = NULL;
 
 	switch (key->kind) {
 	case NODE_OBJECT:
@@ -100,7 +101,8 @@ gboolean saving_place(struct filesystem *filesystem, const struct node *node, st
 		};
 		return TRUE;
 	case NODE_KEY:
-		return key_place_of_key(filesystem, key->value, ret);
+		bytes = g_bytes_new(key->value->key, key->value->key_length);
+		return key_place_of_key(filesystem, bytes, ret);
 	case NODE_VIEW:
 		return views_place(key, ret);
 	case NODE_REJECTED:
@@ -144,10 +146,9 @@ static struct key_snapshot *shown_now(const struct node *node, const struct plac
 }
 
 /* A private draft of what the node shows; the thread that opens it will find it by name. */
-static int begin_draft(struct request *request, GError **error)
+static int begin_draft(struct request *request, const struct node *node, GError **error)
 {
 	struct filesystem *filesystem = request->filesystem;
-	const struct node *node = request->node;
 	struct place place PLACE_CLEANUP = {0};
 	struct key_snapshot *value KEY_SNAPSHOT_CLEANUP = NULL;
 	g_autofree char *directory = NULL;
@@ -199,10 +200,39 @@ static void note_reading(const struct request *request)
 		value->key_length, value->mod_revision);
 }
 
-/* Of which key it has the name now, the kernel is to find out. */
-static gboolean is_moved_key(const struct node *node)
+/*
+ * After RENAME the kernel has the new name stand for the node of the old one until it has learned
+ * better. It looks the name up again, but only once, so a draft of what has the name now must be
+ * there to be found by then.
+ */
+static int open_renewed(struct request *request, GBytes *moved, gboolean to_write, GError **error)
 {
-	return node->key.kind == NODE_KEY && g_atomic_int_get(&node->moved);
+	struct filesystem *filesystem = request->filesystem;
+	struct place place PLACE_CLEANUP = {0};
+	struct key_snapshot *value KEY_SNAPSHOT_CLEANUP = NULL;
+	struct node node = {.key = {.kind = NODE_KEY}};
+	gboolean is_directory;
+
+	if (!to_write ||
+		!(moved != NULL ? key_place_of_key(filesystem, moved, &place)
+				: saving_place(filesystem, request->node, &place)) ||
+		key_place_look(&place, NULL, NULL, &value, &is_directory, NULL) < 0 ||
+		value == NULL)
+		return -ESTALE;
+	node.key.value = value;
+	return begin_draft(request, &node, error);
+}
+
+/* TRUE, and *ret is the answer, if the node is of a key and may have another one's name. */
+static gboolean is_renewed(struct request *request, gboolean to_write, int *ret, GError **error)
+{
+	g_autoptr(GBytes) moved = NULL;
+
+	if (request->node->key.kind != NODE_KEY ||
+		!node_table_is_renewed(request->filesystem->nodes, request->node, &moved))
+		return FALSE;
+	*ret = open_renewed(request, moved, to_write, error);
+	return TRUE;
 }
 
 int saving_open_run(struct request *request, collection_wait wait, void *data, GError **error)
@@ -212,13 +242,15 @@ int saving_open_run(struct request *request, collection_wait wait, void *data, G
 		.keep_cache = 1,
 		.noflush = 1,
 	};
+	gboolean to_write = may_write(request->flags) || (request->flags & O_TRUNC) != 0;
+	int r;
 
 	if (request->node->key.kind == NODE_LOCAL)
 		return open_local(request, request->node->key.local);
-	if (is_moved_key(request->node))
-		return -ESTALE;
-	if (may_write(request->flags) || (request->flags & O_TRUNC) != 0)
-		return begin_draft(request, error);
+	if (is_renewed(request, to_write, &r, error))
+		return r;
+	if (to_write)
+		return begin_draft(request, request->node, error);
 	/* To read what a key once was is not to know what it is. */
 	if (request->node->key.kind == NODE_KEY && request->node->key.revision == 0)
 		note_reading(request);
@@ -636,10 +668,10 @@ int saving_truncate_run(struct request *request, collection_wait wait, void *dat
 	gboolean open = FALSE;
 	int r;
 
-	if (is_moved_key(node))
-		return -ESTALE;
+	if (is_renewed(request, TRUE, &r, error))
+		return r;
 	if (node->key.kind != NODE_LOCAL)
-		return begin_draft(request, error);
+		return begin_draft(request, request->node, error);
 	if (node->key.local->draft != NULL) {
 		LOCK_GUARD(&node->key.local->lock);
 

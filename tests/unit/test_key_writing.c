@@ -67,10 +67,6 @@ START_TEST (keys_have_one_place) {
 		key_fixture_init(&fixture, prefixes[i]);
 		for (guint j = 0; j < G_N_ELEMENTS(keys); j++) {
 			g_autoptr(GBytes) key = bytes(keys[j]);
-			g_autoptr(GBytes) value = bytes("");
-			const struct etcd_kv kv = {.key = key, .value = value};
-			struct key_snapshot *snapshot KEY_SNAPSHOT_CLEANUP =
-				key_snapshot_create(&kv, (struct timespec){0});
 			struct place place PLACE_CLEANUP = {0};
 			struct place again PLACE_CLEANUP = {0};
 			struct node_key directory;
@@ -78,8 +74,8 @@ START_TEST (keys_have_one_place) {
 			g_autofree char *wanted =
 				key_path_of_key(fixture.filesystem->keys, key, KEY_PLAIN);
 
-			ck_assert_int_eq(key_place_of_key(fixture.filesystem, snapshot, &place),
-				wanted != NULL);
+			ck_assert_int_eq(
+				key_place_of_key(fixture.filesystem, key, &place), wanted != NULL);
 			if (wanted == NULL)
 				continue;
 			path = place_path(&place);
@@ -226,10 +222,10 @@ START_TEST (readings_outlive_their_thread) {
 }
 END_TEST
 
-static int open_to_read(struct key_fixture *fixture, uint64_t id)
+static int open_file(struct key_fixture *fixture, uint64_t id, int flags)
 {
 	struct fuse_req *request = fake_request_create(fixture->filesystem);
-	struct fuse_file_info info = {.flags = O_RDONLY};
+	struct fuse_file_info info = {.flags = flags};
 	int errnum;
 
 	OPERATIONS.open(request, id, &info);
@@ -241,17 +237,45 @@ static int open_to_read(struct key_fixture *fixture, uint64_t id)
 /* Else it would be taken for a reading of the key that it was. */
 START_TEST (moved_node_is_looked_up_again) {
 	struct key_fixture fixture;
-	struct node *node;
+	struct node *node NODE_CLEANUP = NULL;
+	struct node *renewed NODE_CLEANUP = NULL;
 	uint64_t id;
 
 	key_fixture_init(&fixture, "");
 	fake_etcd_put(fixture.fake, "/dir/from", "1");
 	id = key_fixture_enter(&fixture, key_fixture_enter(&fixture, FUSE_ROOT_ID, "dir"), "from");
-	ck_assert_int_eq(open_to_read(&fixture, id), 0);
+	ck_assert_int_eq(open_file(&fixture, id, O_RDONLY), 0);
 	node = node_table_get(fixture.filesystem->nodes, id);
-	node_table_renew(fixture.filesystem->nodes, &node->key);
-	ck_assert_int_eq(open_to_read(&fixture, id), ESTALE);
-	node_unref(node);
+	renewed = node_table_renew(fixture.filesystem->nodes, &node->key);
+	ck_assert_ptr_eq(renewed, node);
+	ck_assert_int_eq(open_file(&fixture, id, O_RDONLY), ESTALE);
+	key_fixture_finish(&fixture);
+}
+END_TEST
+
+/* The kernel looks a name up once more, and no more than that. */
+START_TEST (moved_node_is_written_at_its_new_name) {
+	struct key_fixture fixture;
+	struct node *node NODE_CLEANUP = NULL;
+	struct node *renewed NODE_CLEANUP = NULL;
+	struct node *found NODE_CLEANUP = NULL;
+	g_autoptr(GBytes) to = bytes("/dir/to");
+	uint64_t directory, id;
+
+	key_fixture_init(&fixture, "");
+	fake_etcd_put(fixture.fake, "/dir/from", "1");
+	fake_etcd_put(fixture.fake, "/dir/to", "2");
+	directory = key_fixture_enter(&fixture, FUSE_ROOT_ID, "dir");
+	id = key_fixture_enter(&fixture, directory, "from");
+	node = node_table_get(fixture.filesystem->nodes, id);
+	renewed = node_table_renew(fixture.filesystem->nodes, &node->key);
+	if (_i > 0)
+		node_table_move(fixture.filesystem->nodes, node, to);
+	ck_assert_int_eq(open_file(&fixture, id, O_WRONLY), ESTALE);
+	id = key_fixture_enter(&fixture, directory, _i > 0 ? "to" : "from");
+	found = node_table_get(fixture.filesystem->nodes, id);
+	ck_assert_int_eq(found->key.kind, NODE_LOCAL);
+	ck_assert_int_eq(open_file(&fixture, id, O_WRONLY), 0);
 	key_fixture_finish(&fixture);
 }
 END_TEST
@@ -266,6 +290,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, readings_are_of_a_process);
 	tcase_add_test(tcase, readings_outlive_their_thread);
 	tcase_add_test(tcase, moved_node_is_looked_up_again);
+	tcase_add_loop_test(tcase, moved_node_is_written_at_its_new_name, 0, 2);
 }
 
 int main(void)

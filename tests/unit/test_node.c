@@ -251,9 +251,9 @@ START_TEST (a_renewed_key_gets_another_node) {
 	setup(&fixture);
 	key = directory(&fixture, "default");
 	/* Of what the kernel does not know there is nothing to renew. */
-	node_table_renew(fixture.table, &key);
+	node_unref(node_table_renew(fixture.table, &key));
 	old = enter(&fixture, &key);
-	node_table_renew(fixture.table, &key);
+	node_unref(node_table_renew(fixture.table, &key));
 	ck_assert(has(&fixture, old));
 	ck_assert_ptr_null(node_table_find(fixture.table, &key));
 	new = enter(&fixture, &key);
@@ -296,7 +296,7 @@ START_TEST (a_key_can_be_renewed_again) {
 	key = directory(&fixture, "default");
 	for (guint i = 0; i < G_N_ELEMENTS(ids); i++) {
 		ids[i] = enter(&fixture, &key);
-		node_table_renew(fixture.table, &key);
+		node_unref(node_table_renew(fixture.table, &key));
 	}
 	for (guint i = 0; i < G_N_ELEMENTS(ids); i++)
 		ck_assert(has(&fixture, ids[i]));
