@@ -571,14 +571,17 @@ END_TEST
 
 struct counter {
 	struct fixture *fixture;
-	GAsyncQueue *outcomes; /* errno plus one */
+	struct tally outcomes;
+	int errnum; /* the last one's; written before it is counted */
+	pthread_t thread;
 };
 
 static void on_counted(void *data, const struct key_outcome *outcome)
 {
 	struct counter *counter = data;
 
-	g_async_queue_push(counter->outcomes, GINT_TO_POINTER(outcome->errnum + 1));
+	counter->errnum = outcome->errnum;
+	tally_add(&counter->outcomes);
 }
 
 static void *run_counter(void *data)
@@ -586,7 +589,7 @@ static void *run_counter(void *data)
 	struct counter *counter = data;
 	struct fixture *fixture = counter->fixture;
 
-	for (int counted = 0; counted < COUNTS;) {
+	for (guint tried = 1, counted = 0; counted < COUNTS; tried++) {
 		struct key_snapshot *base KEY_SNAPSHOT_CLEANUP = shown(fixture, "/a/", "n", NULL);
 		g_autoptr(GBytes) key = g_bytes_new_static("/a/n", 4);
 		g_autofree char *now = g_strndup(
@@ -594,13 +597,12 @@ static void *run_counter(void *data)
 		g_autofree char *next = g_strdup_printf("%d", atoi(now) + 1);
 		g_autoptr(GBytes) value = g_bytes_new(next, strlen(next));
 		const struct key_edit edit = {key, base->mod_revision, base, value};
-		int errnum;
 
 		key_commit_unref(
 			key_commit_save(fixture->keyspace, &edit, FALSE, on_counted, counter));
-		errnum = GPOINTER_TO_INT(g_async_queue_pop(counter->outcomes)) - 1;
-		ck_assert(errnum == 0 || errnum == EBUSY);
-		counted += errnum == 0;
+		tally_reach(&counter->outcomes, tried);
+		ck_assert(counter->errnum == 0 || counter->errnum == EBUSY);
+		counted += counter->errnum == 0;
 	}
 	return NULL;
 }
@@ -608,18 +610,19 @@ static void *run_counter(void *data)
 START_TEST (loses_no_update) {
 	struct fixture fixture;
 	struct counter counters[COUNTERS];
-	GThread *threads[COUNTERS];
 
 	setup(&fixture);
 	fake_etcd_put(fixture.fake, "/a/n", "0");
 	key_snapshot_unref(shown(&fixture, "/a/", "n", NULL));
 	for (int i = 0; i < COUNTERS; i++) {
-		counters[i] = (struct counter){&fixture, g_async_queue_new()};
-		threads[i] = g_thread_new("counter", run_counter, &counters[i]);
+		counters[i].fixture = &fixture;
+		tally_init(&counters[i].outcomes);
+		ck_assert_int_eq(
+			pthread_create(&counters[i].thread, NULL, run_counter, &counters[i]), 0);
 	}
 	for (int i = 0; i < COUNTERS; i++) {
-		g_thread_join(threads[i]);
-		g_async_queue_unref(counters[i].outcomes);
+		pthread_join(counters[i].thread, NULL);
+		tally_finish(&counters[i].outcomes);
 	}
 	expect_stored(&fixture, "/a/n", G_STRINGIFY(200));
 	expect_shown(&fixture, "/a/", "n", G_STRINGIFY(200));

@@ -222,6 +222,17 @@ START_TEST (readings_outlive_their_thread) {
 }
 END_TEST
 
+static void release_file(struct key_fixture *fixture, uint64_t id, struct fuse_file_info *info)
+{
+	struct fuse_req *request = fake_request_create(fixture->filesystem);
+
+	OPERATIONS.release(request, id, info);
+	ck_assert_int_eq(fake_request_wait(request), REPLY_ERROR);
+	ck_assert_int_eq(request->errnum, 0);
+	fake_request_destroy(request);
+}
+
+/* Opens it, and lets it go at once. */
 static int open_file(struct key_fixture *fixture, uint64_t id, int flags)
 {
 	struct fuse_req *request = fake_request_create(fixture->filesystem);
@@ -230,7 +241,10 @@ static int open_file(struct key_fixture *fixture, uint64_t id, int flags)
 
 	OPERATIONS.open(request, id, &info);
 	errnum = fake_request_wait(request) == REPLY_OPEN ? 0 : request->errnum;
+	info = request->info;
 	fake_request_destroy(request);
+	if (errnum == 0)
+		release_file(fixture, id, &info);
 	return errnum;
 }
 
@@ -258,7 +272,7 @@ START_TEST (moved_node_is_written_at_its_new_name) {
 	struct key_fixture fixture;
 	struct node *node NODE_CLEANUP = NULL;
 	struct node *renewed NODE_CLEANUP = NULL;
-	struct node *found NODE_CLEANUP = NULL;
+	struct node *found;
 	g_autoptr(GBytes) to = bytes("/dir/to");
 	uint64_t directory, id;
 
@@ -275,6 +289,7 @@ START_TEST (moved_node_is_written_at_its_new_name) {
 	id = key_fixture_enter(&fixture, directory, _i > 0 ? "to" : "from");
 	found = node_table_get(fixture.filesystem->nodes, id);
 	ck_assert_int_eq(found->key.kind, NODE_LOCAL);
+	node_unref(found);
 	ck_assert_int_eq(open_file(&fixture, id, O_WRONLY), 0);
 	key_fixture_finish(&fixture);
 }
