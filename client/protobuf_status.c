@@ -11,29 +11,29 @@ enum shape {
 
 /* Ends with one without a name. */
 struct field {
-	uint32_t number;
 	const char *name;
-	enum shape shape;
 	const struct field *fields; /* of an object */
+	uint32_t number;
+	enum shape shape;
 };
 
 /* apimachinery/pkg/apis/meta/v1/generated.proto: StatusCause, StatusDetails and Status. */
 static const struct field cause_fields[] = {
-	{1, "reason", SHAPE_TEXT, NULL},
-	{2, "message", SHAPE_TEXT, NULL},
-	{3, "field", SHAPE_TEXT, NULL},
+	{"reason", NULL, 1, SHAPE_TEXT},
+	{"message", NULL, 2, SHAPE_TEXT},
+	{"field", NULL, 3, SHAPE_TEXT},
 	{0},
 };
 static const struct field details_fields[] = {
-	{4, "causes", SHAPE_ARRAY, cause_fields},
-	{5, "retryAfterSeconds", SHAPE_NUMBER, NULL},
+	{"causes", cause_fields, 4, SHAPE_ARRAY},
+	{"retryAfterSeconds", NULL, 5, SHAPE_NUMBER},
 	{0},
 };
 static const struct field status_fields[] = {
-	{3, "message", SHAPE_TEXT, NULL},
-	{4, "reason", SHAPE_TEXT, NULL},
-	{5, "details", SHAPE_OBJECT, details_fields},
-	{6, "code", SHAPE_NUMBER, NULL},
+	{"message", NULL, 3, SHAPE_TEXT},
+	{"reason", NULL, 4, SHAPE_TEXT},
+	{"details", details_fields, 5, SHAPE_OBJECT},
+	{"code", NULL, 6, SHAPE_NUMBER},
 	{0},
 };
 
