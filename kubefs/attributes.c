@@ -160,7 +160,7 @@ gboolean attributes_key_may(struct filesystem *filesystem, const struct node_key
 		return FALSE;
 	if (key->kind == NODE_KEYS)
 		return key_guard_check(filesystem, key->prefix, NULL, SOURCE_CREATE, NULL) == 0;
-	bytes = g_bytes_new(key->value->key, key->value->key_length);
+	bytes = g_bytes_new_static(key->value->key, key->value->key_length);
 	return key_guard_check(filesystem, bytes, key->value, SOURCE_UPDATE, NULL) == 0;
 }
 

@@ -55,6 +55,15 @@ static int64_t find_reading(const struct draft *draft)
 	return key_readings_find(draft->filesystem->readings, draft->group, key, length);
 }
 
+/* What a later save of the same process compares with. */
+static void note_reading(const struct draft *draft, int64_t revision)
+{
+	size_t length;
+	const char *key = g_bytes_get_data(draft->place.key, &length);
+
+	key_readings_note(draft->filesystem->readings, draft->group, key, length, revision);
+}
+
 void draft_set_base(struct draft *draft, pid_t thread, struct key_snapshot *shown)
 {
 	int64_t reading;
@@ -89,8 +98,7 @@ void draft_read(struct draft *draft)
 	}
 	pthread_mutex_unlock(&draft->local->lock);
 	if (shown != NULL)
-		key_readings_note(draft->filesystem->readings, draft->group, shown->key,
-			shown->key_length, shown->mod_revision);
+		note_reading(draft, shown->mod_revision);
 }
 
 void draft_free(struct draft *draft)
@@ -364,26 +372,19 @@ static void on_committed(void *data, const struct commit_outcome *outcome)
 /* What the next save of the draft, and of its process, compares with. */
 static void set_stored(struct draft *draft, struct key_snapshot *stored)
 {
-	size_t length;
-	const char *key = g_bytes_get_data(draft->place.key, &length);
-
 	draft->revision = stored->mod_revision;
 	key_snapshot_unref(draft->base);
 	draft->base = key_snapshot_ref(stored);
 	draft->exclusive = FALSE;
 	/* Who has read nothing does not begin to be held to it. */
 	if (find_reading(draft) != 0)
-		key_readings_note(draft->filesystem->readings, draft->group, key, length,
-			stored->mod_revision);
+		note_reading(draft, stored->mod_revision);
 }
 
 /* It was told that the key is gone: saving it once more is meant to create it. */
 static void forget_reading(struct draft *draft)
 {
-	size_t length;
-	const char *key = g_bytes_get_data(draft->place.key, &length);
-
-	key_readings_note(draft->filesystem->readings, draft->group, key, length, 0);
+	note_reading(draft, 0);
 	draft->revision = 0;
 	draft->was_deleted = FALSE;
 }

@@ -260,8 +260,6 @@ static void retire_directory(struct filesystem *filesystem, const struct node *n
 	g_autoptr(GBytes) name = NULL;
 	g_autofree char *escaped = NULL;
 	struct key_scope parent;
-	size_t length;
-	const char *bytes;
 
 	if (!key_path_parent(filesystem->keys, &scope, &parent, &name)) {
 		if (scope.revision != 0)
@@ -270,12 +268,7 @@ static void retire_directory(struct filesystem *filesystem, const struct node *n
 			retire_top(filesystem, lanes);
 		return;
 	}
-	if (name != NULL) {
-		bytes = g_bytes_get_data(name, &length);
-		escaped = key_path_name(bytes, length, KEY_PLAIN);
-	} else {
-		escaped = g_strdup(KEY_PATH_SLASHLESS);
-	}
+	escaped = key_path_directory_name(name);
 	retire_name(filesystem, &parent, escaped, lanes);
 	key_scope_finish(&parent);
 }

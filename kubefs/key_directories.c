@@ -83,6 +83,8 @@ static gboolean visit(void *data, uint64_t sequence, const struct key_child *chi
 	return !content->any;
 }
 
+static gboolean vanishes(struct filesystem *filesystem, const struct key_scope *scope);
+
 static gboolean holds_something(struct filesystem *filesystem, struct key_directory *directory,
 	const struct key_scope *scope)
 {
@@ -91,23 +93,40 @@ static gboolean holds_something(struct filesystem *filesystem, struct key_direct
 
 	key_directory_each(directory, 0, visit, &content);
 	for (guint i = 0; !content.any && i < below->len; i++)
-		content.any = !key_directories_vanishes(filesystem, g_ptr_array_index(below, i));
+		content.any = !vanishes(filesystem, g_ptr_array_index(below, i));
 	return content.any;
 }
 
-gboolean key_directories_vanishes(struct filesystem *filesystem, const struct key_scope *scope)
+/* Whether all that is known to be in the directory is being removed. */
+static gboolean vanishes(struct filesystem *filesystem, const struct key_scope *scope)
 {
 	struct key_directory *directory;
-	gboolean vanishes;
+	gboolean is_empty;
 
 	if (!removals_are_there(filesystem->removals))
 		return FALSE;
 	directory = keyspace_peek(filesystem->keyspace, scope);
 	if (directory == NULL)
 		return FALSE;
-	vanishes = !holds_something(filesystem, directory, scope);
+	is_empty = !holds_something(filesystem, directory, scope);
 	key_directory_unref(directory);
-	return vanishes;
+	return is_empty;
+}
+
+void key_directories_leave_out(
+	struct filesystem *filesystem, const struct key_scope *scope, struct key_child *child)
+{
+	struct key_scope below;
+
+	if (!removals_are_there(filesystem->removals))
+		return;
+	if (child->snapshot != NULL && removals_hide_key(filesystem->removals, child->snapshot))
+		child->snapshot = NULL;
+	if (!child->directory)
+		return;
+	key_path_child(scope, child->name, child->length, &below);
+	child->directory = !vanishes(filesystem, &below);
+	key_scope_finish(&below);
 }
 
 /* MKDIR */
@@ -247,16 +266,10 @@ static void locate_chunk(const struct node_key *directory, struct standing *ret)
 {
 	const struct key_scope scope = key_layout_scope(directory);
 	const char *chunk = key_layout_chunk(directory);
-	size_t begin = 0;
-	size_t cut = escape_next(chunk);
 
-	while (cut < strlen(chunk + begin)) {
-		begin += cut;
-		cut = escape_next(chunk + begin);
-	}
 	key_scope_copy(&ret->scope, &scope);
-	ret->chunk = g_strndup(chunk, begin);
-	ret->name = g_strdup_printf("%s%%", chunk + begin);
+	ret->chunk = key_path_chunk(chunk);
+	ret->name = g_strdup_printf("%s%%", chunk + strlen(ret->chunk));
 }
 
 /* FALSE: it is the mount point's. */
@@ -270,14 +283,9 @@ static gboolean locate(
 	if (key_layout_chunk(directory)[0] != '\0') {
 		locate_chunk(directory, ret);
 	} else {
-		size_t length = 0;
-		const char *bytes;
-
 		if (!key_path_parent(filesystem->keys, &scope, &ret->scope, &name))
 			return FALSE;
-		bytes = name != NULL ? g_bytes_get_data(name, &length) : NULL;
-		escaped = name != NULL ? key_path_name(bytes, length, KEY_PLAIN)
-				       : g_strdup(KEY_PATH_SLASHLESS);
+		escaped = key_path_directory_name(name);
 		ret->chunk = key_path_chunk(escaped);
 		ret->name = g_strdup(escaped + strlen(ret->chunk));
 	}

@@ -35,5 +35,9 @@ gboolean key_directories_is_kept(const struct local *local);
 gboolean key_directories_entry(struct filesystem *filesystem, const struct node_key *directory,
 	const char *name, struct layout_entry *ret);
 
-/* Whether all that is known to be in the directory is being removed (kubefs/removal.h). */
-gboolean key_directories_vanishes(struct filesystem *filesystem, const struct key_scope *scope);
+/*
+ * Takes from a child of the directory, as etcd has it, what is being removed (kubefs/removal.h):
+ * the key, and the directory when that goes for all that is known to be in it. Drops no reference.
+ */
+void key_directories_leave_out(
+	struct filesystem *filesystem, const struct key_scope *scope, struct key_child *child);

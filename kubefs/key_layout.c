@@ -85,7 +85,7 @@ size_t key_layout_base(struct filesystem *filesystem, const struct key_scope *sc
 {
 	g_autofree char *path = key_path_of_directory(filesystem->keys, scope);
 
-	return strlen(path) + (filesystem->keys_at_root ? 0 : strlen("etcd/"));
+	return strlen(path) + (filesystem->keys_at_root ? 0 : strlen(KEY_LAYOUT_TOP "/"));
 }
 
 gboolean key_layout_fits(size_t base, const char *escaped)
@@ -162,35 +162,26 @@ static void resolve_name(struct filesystem *filesystem, struct key_directory *di
 	const enum key_form form = step == KEY_STEP_VALUE ? KEY_VALUE : KEY_PLAIN;
 	g_autofree char *escaped = key_path_name(name, length, form);
 	struct key_snapshot *snapshot KEY_SNAPSHOT_CLEANUP = NULL;
-	double timeout = ret->entry_timeout;
+	struct key_child shown = {.name = name, .length = length};
 	gboolean is_directory;
 
 	if (!key_directory_find(directory, name, length, &snapshot, &is_directory) ||
 		!key_layout_fits(key_layout_base(filesystem, scope), escaped))
 		return;
-	if (snapshot != NULL && removals_hide_key(filesystem->removals, snapshot)) {
-		snapshot = key_snapshot_unref(snapshot);
-		ret->entry_timeout = timeout = 0;
-	}
-	if (form == KEY_PLAIN && is_directory) {
-		struct key_scope child;
-
-		key_path_child(scope, name, length, &child);
-		if (key_directories_vanishes(filesystem, &child)) {
-			ret->entry_timeout = timeout = 0;
-			is_directory = FALSE;
-		}
-		key_scope_finish(&child);
-	}
-	if (form == KEY_PLAIN && is_directory) {
+	shown.snapshot = snapshot;
+	shown.directory = form == KEY_PLAIN && is_directory;
+	key_directories_leave_out(filesystem, scope, &shown);
+	if (shown.snapshot != snapshot || shown.directory != (form == KEY_PLAIN && is_directory))
+		ret->entry_timeout = 0;
+	if (shown.directory) {
 		struct key_scope child;
 
 		key_path_child(scope, name, length, &child);
 		keyspace_touch(filesystem->keyspace, &child);
-		key_layout_directory_entry(filesystem, &child, "", timeout, ret);
+		key_layout_directory_entry(filesystem, &child, "", ret->entry_timeout, ret);
 		key_scope_finish(&child);
-	} else if (snapshot != NULL) {
-		key_layout_key_entry(filesystem, scope, snapshot, timeout, ret);
+	} else if (shown.snapshot != NULL) {
+		key_layout_key_entry(filesystem, scope, snapshot, ret->entry_timeout, ret);
 	}
 }
 

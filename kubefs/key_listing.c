@@ -96,30 +96,13 @@ static gboolean visit(void *data, uint64_t sequence, const struct key_child *chi
 	return batch->len < BATCH;
 }
 
-/* What is being removed is not listed. */
-static void leave_out_removed(struct walk *walk, struct key_child *child)
-{
-	struct filesystem *filesystem = walk->filesystem;
-	struct key_scope scope;
-
-	if (!removals_are_there(filesystem->removals))
-		return;
-	if (child->snapshot != NULL && removals_hide_key(filesystem->removals, child->snapshot))
-		child->snapshot = NULL;
-	if (!child->directory)
-		return;
-	key_path_child(walk->scope, child->name, child->length, &scope);
-	child->directory = !key_directories_vanishes(filesystem, &scope);
-	key_scope_finish(&scope);
-}
-
 static gboolean add_child(struct walk *walk, const struct key_child *copied, uint64_t sequence)
 {
 	uint64_t offset = sequence * OFFSETS_PER_CHILD;
 	struct key_child shown = *copied;
 	const struct key_child *child = &shown;
 
-	leave_out_removed(walk, &shown);
+	key_directories_leave_out(walk->filesystem, walk->scope, &shown);
 	if (child->snapshot == NULL && !child->directory)
 		return TRUE;
 	if (!add_name(walk, child, KEY_PLAIN, offset))

@@ -115,6 +115,17 @@ gboolean key_path_parent(
 	return TRUE;
 }
 
+char *key_path_directory_name(GBytes *name)
+{
+	size_t length;
+	const char *bytes;
+
+	if (name == NULL)
+		return g_strdup(KEY_PATH_SLASHLESS);
+	bytes = g_bytes_get_data(name, &length);
+	return key_path_name(bytes, length, KEY_PLAIN);
+}
+
 gboolean key_path_scope_of_key(GBytes *prefix, GBytes *key, struct key_scope *ret)
 {
 	size_t length;

@@ -64,6 +64,9 @@ void key_path_scope(GBytes *prefix, GBytes *key, struct key_scope *ret);
 gboolean key_path_parent(
 	GBytes *prefix, const struct key_scope *scope, struct key_scope *ret, GBytes **ret_name);
 
+/* The escaped name of a directory, from what key_path_parent says of it; g_free. */
+char *key_path_directory_name(GBytes *name);
+
 /* The scope of the directory that holds the key; FALSE when it does not begin with the prefix. */
 gboolean key_path_scope_of_key(GBytes *prefix, GBytes *key, struct key_scope *ret);
 

@@ -86,22 +86,15 @@ static gboolean find(const struct place *place, struct key_directory *directory,
 	size_t begin = g_bytes_get_size(place->scope.prefix);
 	size_t length;
 	const char *bytes = g_bytes_get_data(place->key, &length);
-	struct key_snapshot *snapshot = NULL;
-	gboolean is_directory = FALSE;
+	struct key_child child = {.name = bytes + begin, .length = length - begin};
+	struct key_snapshot *snapshot KEY_SNAPSHOT_CLEANUP = NULL;
 
-	key_directory_find(directory, bytes + begin, length - begin, &snapshot, &is_directory);
-	if (snapshot != NULL && removals_hide_key(place->filesystem->removals, snapshot))
-		snapshot = key_snapshot_unref(snapshot);
-	if (is_directory) {
-		struct key_scope child;
-
-		key_path_child(&place->scope, bytes + begin, length - begin, &child);
-		is_directory = !key_directories_vanishes(place->filesystem, &child);
-		key_scope_finish(&child);
-	}
-	*ret = snapshot;
-	*ret_directory = is_directory;
-	return snapshot != NULL || is_directory;
+	key_directory_find(directory, child.name, child.length, &snapshot, &child.directory);
+	child.snapshot = snapshot;
+	key_directories_leave_out(place->filesystem, &place->scope, &child);
+	*ret = child.snapshot != NULL ? key_snapshot_ref(child.snapshot) : NULL;
+	*ret_directory = child.directory;
+	return child.snapshot != NULL || child.directory;
 }
 
 int key_place_look(const struct place *place, collection_wait wait, void *data,

@@ -82,7 +82,7 @@ static char *key_path(const struct place *place)
 	const struct filesystem *filesystem = place->filesystem;
 	g_autofree char *path = key_path_of_key(filesystem->keys, place->key, KEY_PLAIN);
 
-	return g_strconcat(filesystem->keys_at_root ? "" : "etcd/", path, NULL);
+	return g_strconcat(filesystem->keys_at_root ? "" : KEY_LAYOUT_TOP "/", path, NULL);
 }
 
 static char *object_path(const struct place *place)

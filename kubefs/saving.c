@@ -118,15 +118,13 @@ gboolean saving_place(struct filesystem *filesystem, const struct node *node, st
 	}
 }
 
-/* Whether what is there may be saved. value: of a key, as far as it is known. */
-static int check_update(struct filesystem *filesystem, const struct place *place,
+/* Whether that may be done. value: of a key, what is there, as far as it is known. */
+static int check(struct filesystem *filesystem, const struct place *place, enum source_verb verb,
 	const struct key_snapshot *value, GError **error)
 {
 	if (place->kind == PLACE_KEY)
-		return key_place_check(
-			place, value, value != NULL ? SOURCE_UPDATE : SOURCE_CREATE, error);
-	return guard_check(
-		filesystem->guard, place->context, place->resource, SOURCE_UPDATE, error);
+		return key_place_check(place, value, verb, error);
+	return guard_check(filesystem->guard, place->context, place->resource, verb, error);
 }
 
 /*
@@ -165,7 +163,9 @@ static int begin_draft(struct request *request, const struct node *node, GError 
 		return error_set(error, EOPNOTSUPP,
 			"%s: cannot be written from another pid namespace", place.name);
 	value = shown_now(node, &place);
-	r = check_update(filesystem, &place, value, error);
+	r = check(filesystem, &place,
+		place.kind == PLACE_KEY && value == NULL ? SOURCE_CREATE : SOURCE_UPDATE, value,
+		error);
 	if (r < 0)
 		return r;
 	text = node_text(node, &length);
@@ -304,16 +304,6 @@ static void put_draft(struct request *request, const struct place *place, const 
 	overlay_put(overlay, canonical, name, local);
 }
 
-static int check_create(struct filesystem *filesystem, const struct place *place, gboolean replaces,
-	const struct key_snapshot *value, GError **error)
-{
-	const enum source_verb verb = replaces ? SOURCE_UPDATE : SOURCE_CREATE;
-
-	if (place->kind == PLACE_KEY)
-		return key_place_check(place, value, verb, error);
-	return guard_check(filesystem->guard, place->context, place->resource, verb, error);
-}
-
 /*
  * A draft of what is not there yet stands under its name until it is saved. value: of a key, what
  * it replaces.
@@ -324,7 +314,7 @@ static int create_draft(struct request *request, const struct place *place, cons
 	struct filesystem *filesystem = request->filesystem;
 	gboolean exclusive = !replaces && (request->flags & O_EXCL) != 0;
 	struct local *local;
-	int r = check_create(filesystem, place, replaces, value, error);
+	int r = check(filesystem, place, replaces ? SOURCE_UPDATE : SOURCE_CREATE, value, error);
 
 	if (r < 0)
 		return r;
