@@ -9,7 +9,7 @@
 #include "client/lock.h"
 
 enum state {
-	STATE_NEW, /* nobody looked yet */
+	STATE_NEW, /* nobody looked yet, or not since the server is back */
 	STATE_LOADING, /* the first list is under way */
 	STATE_READY, /* the store can be shown */
 	STATE_FAILED, /* the first list failed */
@@ -483,6 +483,11 @@ void collection_wake(struct collection *collection)
 
 void collection_kick(struct collection *collection)
 {
+	pthread_mutex_lock(&collection->lock);
+	/* What failed for want of the server is tried again by whoever looks next. */
+	if (collection->state == STATE_FAILED && collection->errnum != EACCES)
+		collection->state = STATE_NEW;
+	pthread_mutex_unlock(&collection->lock);
 	post(collection, run_kick);
 }
 

@@ -89,6 +89,7 @@ void collection_apply(struct collection *collection, struct snapshot *snapshot, 
 
 /* Whoever waits asks again, and may be told something else meanwhile. */
 void collection_wake(struct collection *collection);
+/* The server is back: what waits to be tried again is tried now, or at the next look. */
 void collection_kick(struct collection *collection);
 void collection_reconnect(struct collection *collection);
 

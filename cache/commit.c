@@ -199,7 +199,7 @@ gboolean commit_is_over(struct commit *commit)
 	case EINTR:
 		if (commit->doubt)
 			return FALSE;
-		fail(commit, EINTR, "interrupted before anything was sent", NULL);
+		fail(commit, EINTR, "the save was interrupted before it was sent", NULL);
 		return TRUE;
 	case ETIMEDOUT:
 		fail(commit, ETIMEDOUT, "the server did not answer in time", NULL);

@@ -9,7 +9,7 @@
 #include "client/lock.h"
 
 enum state {
-	STATE_NEW, /* nobody looked yet */
+	STATE_NEW, /* nobody looked yet, or not since the server is back */
 	STATE_LOADING, /* the first load is under way */
 	STATE_READY, /* what there is can be shown */
 	STATE_FAILED, /* the first load failed */
@@ -696,6 +696,11 @@ void key_directory_wake(struct key_directory *directory)
 
 void key_directory_kick(struct key_directory *directory)
 {
+	pthread_mutex_lock(&directory->lock);
+	/* What failed for want of the server is tried again by whoever looks next. */
+	if (directory->state == STATE_FAILED && directory->errnum != EACCES)
+		directory->state = STATE_NEW;
+	pthread_mutex_unlock(&directory->lock);
 	post(directory, run_kick);
 }
 

@@ -109,6 +109,7 @@ void key_directory_apply(struct key_directory *directory, GBytes *key,
 
 /* Whoever waits asks again, and may be told something else meanwhile. */
 void key_directory_wake(struct key_directory *directory);
+/* etcd is back: what waits to be tried again is tried now, or at the next look. */
 void key_directory_kick(struct key_directory *directory);
 void key_directory_reconnect(struct key_directory *directory);
 

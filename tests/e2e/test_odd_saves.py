@@ -125,7 +125,7 @@ def test_interrupted_before_anything_is_sent(proxy, proxy_desk, way):
         assert not saving.done()
         item.desk.mount.wait_for(item.rejected.exists, "the text is kept")
         assert without_comments(item.rejected_text()) == second
-        assert "interrupted before anything was sent" in comments(item.rejected_text())
+        assert "interrupted before it was sent" in comments(item.rejected_text())
         proxy.go.set()
         saving.result(60)
     assert item.stored_writes() == ["update"]

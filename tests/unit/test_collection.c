@@ -348,6 +348,24 @@ START_TEST (a_failed_list_is_told_and_tried_again_later) {
 }
 END_TEST
 
+START_TEST (a_failed_list_is_tried_at_once_when_the_server_is_back) {
+	struct fixture fixture;
+
+	setup(&fixture);
+	begin(&fixture);
+	ck_assert_int_eq(look(&fixture), -EINPROGRESS);
+	fake_fail(fake_take(fixture.fake, FAKE_LIST), ECONNREFUSED, 0);
+	tally_reach(&fixture.woken, 1);
+	ck_assert_int_eq(look(&fixture), -ECONNREFUSED);
+	collection_kick(fixture.collection);
+	ck_assert_int_eq(look(&fixture), -EINPROGRESS);
+	fake_done(fake_take(fixture.fake, FAKE_LIST), "10");
+	tally_reach(&fixture.woken, 2);
+	ck_assert_int_eq(look(&fixture), 0);
+	finish(&fixture);
+}
+END_TEST
+
 START_TEST (a_denied_list_rests_longer) {
 	struct fixture fixture;
 
@@ -357,6 +375,8 @@ START_TEST (a_denied_list_rests_longer) {
 	fake_fail(fake_take(fixture.fake, FAKE_LIST), EACCES, 403);
 	tally_reach(&fixture.woken, 1);
 	g_usleep((COLLECTION_RETRY_MS + 50) * 1000);
+	ck_assert_int_eq(look(&fixture), -EACCES);
+	collection_kick(fixture.collection);
 	ck_assert_int_eq(look(&fixture), -EACCES);
 	ck_assert_uint_eq(fake_count(fixture.fake, FAKE_LIST), 1);
 	finish(&fixture);
@@ -1026,6 +1046,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, many_looks_make_one_list);
 	tcase_add_test(tcase, wakes_each_waiter_once);
 	tcase_add_test(tcase, a_failed_list_is_told_and_tried_again_later);
+	tcase_add_test(tcase, a_failed_list_is_tried_at_once_when_the_server_is_back);
 	tcase_add_test(tcase, a_denied_list_rests_longer);
 	tcase_add_test(tcase, a_list_that_failed_half_way_shows_nothing);
 	tcase_add_test(tcase, shows_the_last_state_while_the_server_is_away);
