@@ -61,6 +61,7 @@ void filesystem_attach(struct filesystem *filesystem, struct fuse_session *sessi
 	key_scope_finish(&keys);
 	filesystem->session = session;
 	filesystem->notifier = notifier_create(session);
+	filesystem->readahead = readahead_create(session, filesystem->nodes);
 	filesystem->staleness =
 		staleness_create(filesystem->notifier, filesystem->loop, filesystem->strand);
 }
@@ -99,6 +100,7 @@ void filesystem_quiesce(struct filesystem *filesystem)
 	parking_close(filesystem->parking);
 	g_clear_pointer(&filesystem->processes, processes_destroy);
 	notifier_close(filesystem->notifier);
+	readahead_close(filesystem->readahead);
 }
 
 void filesystem_destroy(struct filesystem *filesystem)
@@ -108,6 +110,7 @@ void filesystem_destroy(struct filesystem *filesystem)
 	parking_destroy(filesystem->parking);
 	staleness_destroy(filesystem->staleness);
 	notifier_destroy(filesystem->notifier);
+	readahead_destroy(filesystem->readahead);
 	node_table_destroy(filesystem->nodes);
 	removals_destroy(filesystem->removals);
 	previews_destroy(filesystem->previews);

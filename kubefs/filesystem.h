@@ -23,6 +23,7 @@
 #include "kubefs/overlay.h"
 #include "kubefs/preview.h"
 #include "kubefs/process.h"
+#include "kubefs/readahead.h"
 #include "kubefs/removal.h"
 #include "kubefs/request.h"
 #include "kubefs/scale.h"
@@ -68,6 +69,7 @@ struct filesystem {
 	gboolean zero_message_opendir;
 	struct node_table *nodes;
 	struct notifier *notifier;
+	struct readahead *readahead;
 	struct staleness *staleness;
 	struct parking *parking;
 	struct journal *journal;

@@ -267,3 +267,16 @@ int fuse_lowlevel_notify_inval_inode(
 		lines_add(lines, "inode %u %d", (unsigned int)inode, (int)offset);
 	return 0;
 }
+
+int fuse_lowlevel_notify_store(struct fuse_session *session, fuse_ino_t inode, off_t offset,
+	struct fuse_bufvec *content, enum fuse_buf_copy_flags flags)
+{
+	struct lines *lines;
+
+	pthread_mutex_lock(&kernel.lock);
+	lines = kernel.lines;
+	pthread_mutex_unlock(&kernel.lock);
+	if (lines != NULL)
+		lines_add(lines, "store %u %zu", (unsigned int)inode, fuse_buf_size(content));
+	return 0;
+}
