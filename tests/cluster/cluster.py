@@ -477,7 +477,9 @@ class Cluster:
     def audit_events(self, **fields):
         """The audit log's events; verb="list" and the like choose among them."""
         file = self.directory / "audit.log"
-        events = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        # The last line may be half written.
+        lines = file.read_text().splitlines(keepends=True) if file.exists() else []
+        events = [json.loads(line) for line in lines if line.endswith("\n")]
         return [event for event in events if all(event.get(key) == value for key, value in fields.items())]
 
 

@@ -197,14 +197,19 @@ class Etcd:
 
     def leader(self):
         """The number of the member that leads."""
-        for number in range(self.members):
-            done = self.try_ctl("endpoint", "status", "-w", "json", numbers=[number])
-            if done.returncode != 0:
-                continue
-            status = json.loads(done.stdout)[0]["Status"]
-            if status["leader"] == status["header"]["member_id"]:
-                return number
-        raise EtcdError("there is no leader")
+        deadline = time.monotonic() + START_TIMEOUT
+        # One may be elected anew at any time, between two questions, too.
+        while True:
+            for number in range(self.members):
+                done = self.try_ctl("endpoint", "status", "-w", "json", numbers=[number])
+                if done.returncode != 0:
+                    continue
+                status = json.loads(done.stdout)[0]["Status"]
+                if status["leader"] == status["header"]["member_id"]:
+                    return number
+            if time.monotonic() > deadline:
+                raise EtcdError("there is no leader")
+            time.sleep(0.05)
 
     # Clients
 
@@ -229,7 +234,8 @@ class Etcd:
 
     def ctl(self, *arguments, **options):
         """Run etcdctl; its output."""
-        done = self.try_ctl(*arguments, **options)
+        # Its own 5 s are few on a busy machine.
+        done = self.try_ctl("--command-timeout=30s", *arguments, **options)
         if done.returncode != 0:
             raise EtcdError(f"etcdctl {' '.join(map(str, arguments))}: {done.stderr.strip()}")
         return done.stdout

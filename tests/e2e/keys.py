@@ -4,6 +4,7 @@ The paths are made here a second time, from what kubefs(1) says, so that they ju
 """
 
 import base64
+import contextlib
 import json
 import os
 import random
@@ -107,33 +108,43 @@ def listed_paths(keys, prefix=b""):
 
 # What the mount shows
 
-def walk(top):
-    """{path below top: bytes} of every file."""
+GONE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+
+
+def walk(top, vanishing=()):
+    """{path below top: bytes} of every file; vanishing: GONE, when names may go, or become others, during the walk."""
     found = {}
     # From a descriptor: below the mount point a path may be as long as any path.
     root = os.open(top, os.O_PATH)
-    left = [b""]
-    while left:
-        folder = left.pop()
-        opened = os.open(folder or b".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=root)
-        try:
-            with os.scandir(opened) as entries:
-                for entry in entries:
-                    path = os.path.join(folder, os.fsencode(entry.name))
-                    if entry.is_dir(follow_symlinks=False):
-                        left.append(path)
-                        continue
-                    with open(os.open(path, os.O_RDONLY, dir_fd=root), "rb") as file:
-                        content = file.read()
-                        assert os.fstat(file.fileno()).st_size == len(content), path
-                    assert found.setdefault(path, content) is content, path
-        finally:
-            os.close(opened)
-    os.close(root)
+    try:
+        left = [b""]
+        while left:
+            with contextlib.suppress(*vanishing):
+                walk_folder(root, left.pop(), left, found, vanishing)
+    finally:
+        os.close(root)
     return found
 
 
-def settle(condition, what, timeout=15):
+def walk_folder(root, folder, left, found, vanishing):
+    opened = os.open(folder or b".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=root)
+    try:
+        with os.scandir(opened) as entries:
+            for entry in entries:
+                path = os.path.join(folder, os.fsencode(entry.name))
+                if entry.is_dir(follow_symlinks=False):
+                    left.append(path)
+                    continue
+                with contextlib.suppress(*vanishing), open(
+                        path, "rb", opener=lambda name, flags: os.open(name, flags, dir_fd=root)) as file:
+                    content = file.read()
+                    assert os.fstat(file.fileno()).st_size == len(content), path
+                    assert found.setdefault(path, content) is content, path
+    finally:
+        os.close(opened)
+
+
+def settle(condition, what, timeout=30):
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not after {timeout} s"
