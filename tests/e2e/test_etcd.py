@@ -16,12 +16,13 @@ import pytest
 import keys
 from cluster import http_ok
 from etcd_server import Etcd
-from keys import Gateway, listed_paths, nasty_keys, nasty_value, path_of, settle, walk
+from keys import GONE, Gateway, listed_paths, nasty_keys, nasty_value, path_of, settle, walk
 from mounting import BINARY, Mount, MountError, environment
 from terminal import Terminal
 
-# A directory that is not watched shows what is new within LAYOUT_POLLED, and as long again for the kernel.
-POLLED = 10
+# A directory that is not watched shows what is new within LAYOUT_POLLED, and as long again for the kernel: 6 s, and the
+# machine's own time; what nothing but the end of the kernel's longer time-outs told (LAYOUT_USE) would come later.
+POLLED = 30
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,16 @@ def check_tree(mount, gateway, prefix=b""):
     found = walk(mount.path)
     assert found.keys() == wanted.keys()
     assert found == wanted
+
+
+def settle_tree(mount, gateway, timeout=30):
+    """The names that are left after a change, and what the kernel holds of them, follow in an order of their own."""
+    def is_true():
+        stored = gateway.all()
+        wanted = {path: stored[key]["value"] for path, key in listed_paths(set(stored)).items()}
+        return walk(mount.path, GONE) == wanted
+
+    settle(is_true, "the tree", timeout)
 
 
 # What is shown
@@ -139,7 +150,8 @@ def test_big_directory(etcd_mount, gateway):
         assert sum(entry.stat().st_size for entry in entries) == sum(len(b"v%d" % number) for number in range(count))
     gateway.put(b"/big/zz", b"new")
     settle(lambda: shows(mount, b"/big/zz", b"new", value=False), "a new key")
-    assert len(os.listdir(mount.path / "big")) == count + 1
+    # The kernel is told of the listing by another thread than of the name.
+    settle(lambda: len(os.listdir(mount.path / "big")) == count + 1, "its listing")
 
 
 def test_attributes(etcd_mount, gateway):
@@ -249,10 +261,10 @@ def test_key_becomes_a_directory_and_back(etcd_mount, gateway):
     gateway.put(b"/dir/a/below", b"again")
     gateway.delete(b"/dir/a")
     settle(lambda: key.is_dir() and not (folder / "a%=").exists(), "the directory alone")
-    assert sorted(os.listdir(folder)) == ["a", "other"]
+    settle(lambda: sorted(os.listdir(folder)) == ["a", "other"], "its listing")
     # What is in it is another watch's news.
     settle(lambda: shows(mount, b"/dir/a/below", b"again"), "what is in it")
-    check_tree(mount, gateway)
+    settle_tree(mount, gateway)
 
 
 def test_directories_come_and_go(etcd_mount, gateway):
@@ -310,16 +322,7 @@ def test_tree_after_much_change(etcd_mount, gateway, options):
         for reader in readers:
             reader.join()
     assert not broken
-
-    def is_true():
-        stored = gateway.all()
-        wanted = {path: stored[key]["value"] for path, key in listed_paths(set(stored)).items()}
-        try:
-            return walk(mount.path) == wanted
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-
-    settle(is_true, "the tree", POLLED)
+    settle_tree(mount, gateway, POLLED)
 
 
 # When etcd is away
@@ -374,10 +377,10 @@ def test_compaction_while_away(etcd_mount):
         gateway.put(b"/dir/20", b"new")
         gateway.compact(etcd.revision())
         mount.process.send_signal(18)
-        settle(lambda: shows(mount, b"/dir/20", b"new"), "the new key", 30)
+        settle(lambda: shows(mount, b"/dir/20", b"new"), "the new key", 60)
         # The names that are gone follow, at the end of what is read anew.
-        settle(lambda: len(walk(mount.path)) == 11, "the names that are left", 30)
-        check_tree(mount, gateway)
+        settle_tree(mount, gateway, 60)
+        assert len(walk(mount.path)) == 11
 
 
 def test_restored_from_an_older_state(etcd_mount):
@@ -394,10 +397,10 @@ def test_restored_from_an_older_state(etcd_mount):
         etcd.wait_ready()
         gateway.put(b"/dir/1", b"second")
         gateway.put(b"/else", b"second")
-        settle(lambda: shows(mount, b"/dir/1", b"second"), "the new value", 30)
-        settle(lambda: shows(mount, b"/else", b"second"), "the new key", 30)
-        settle(lambda: len(walk(mount.path)) == 2, "the names that are left", 30)
-        check_tree(mount, gateway)
+        settle(lambda: shows(mount, b"/dir/1", b"second"), "the new value", 60)
+        settle(lambda: shows(mount, b"/else", b"second"), "the new key", 60)
+        settle_tree(mount, gateway, 60)
+        assert len(walk(mount.path)) == 2
 
 
 def test_interrupt_ends_waiting(etcd_mount):
@@ -411,8 +414,9 @@ def test_interrupt_ends_waiting(etcd_mount):
             mount.wait_for(lambda: "parkedRequests: 1" in mount.status(), "ls waits")
             began = time.monotonic()
             waiting.send_signal(2)
-            waiting.wait(20)
-            assert time.monotonic() - began < 3
+            waiting.wait(60)
+            # Etcd is given up after 18 s (client/etcd_pulse.h).
+            assert time.monotonic() - began < 10
         finally:
             etcd.resume(0)
 
@@ -455,7 +459,8 @@ def check_absent_name(mount, top, gateway):
     """What is not there at the top shows when it comes, also when the watch has ended that would have told."""
     gateway.put(b"/watched", b"")
     settle((top / "watched").exists, "the key")
-    assert "\n  watchedDirectories: 1\n" in mount.status()
+    # The watch begins where the load ends, which is what shows the key.
+    settle(lambda: "\n  watchedDirectories: 1\n" in mount.status(), "the watch")
     assert not (top / "late").exists()
     for _ in range(16):
         gateway.put(b"/below/big", os.urandom(250000))
@@ -536,21 +541,23 @@ def test_registry_of_a_control_plane(cluster, registry, mount):
     mounted = mount("--endpoints", f"127.0.0.1:{cluster.etcd_port}")
     assert sorted(os.listdir(mounted.path)) == ["cluster", "etcd", "namespaces"]
     assert os.stat(mounted.path).st_nlink == 5
-    # Leases and the like change all the time: what was the same before and after must be what is shown.
-    for _ in range(20):
+    # Leases and the like change all the time, and what other tests have made comes and goes: what was the same before
+    # and after must be what is shown, and nothing that was there neither before nor after.
+    deadline = time.monotonic() + 90
+    while True:
         before = registry.all()
-        found = walk(mounted.path / "etcd")
+        found = walk(mounted.path / "etcd", GONE)
         after = registry.all()
-        # What came just before may not be seen yet.
-        if before.keys() == after.keys() and found.keys() == listed_paths(set(before)).keys():
+        wanted = listed_paths(set(before))
+        assert len(wanted) == len(before)
+        steady = {path: before[key]["value"] for path, key in wanted.items() if before[key] == after.get(key)}
+        wrong = [path for path, value in steady.items() if found.get(path) != value]
+        wrong += found.keys() - wanted.keys() - listed_paths(set(after)).keys()
+        # What came or went just before may not be seen yet.
+        if not wrong:
             break
-    else:
-        pytest.fail("keys come and go all the time")
-    wanted = listed_paths(set(before))
-    assert found.keys() == wanted.keys() and len(wanted) == len(before)
-    steady = [path for path, key in wanted.items() if before[key] == after[key]]
+        assert time.monotonic() < deadline, wrong
     assert len(steady) > len(wanted) // 2
-    assert [path for path in steady if found[path] != before[wanted[path]]["value"]] == []
 
 
 def test_object_shows_in_both_trees(cluster, registry, mount, namespace):
@@ -559,7 +566,8 @@ def test_object_shows_in_both_trees(cluster, registry, mount, namespace):
     key = mounted.path / "etcd" / "registry" / "configmaps" / namespace / "both"
     settle(key.is_file, "the key", POLLED)
     assert key.read_bytes().startswith(b"k8s\0") and b"both" in key.read_bytes()
-    assert mounted.file("configmaps", "both", namespace).is_file()
+    # The API server's list comes from a cache, which is somewhat later.
+    settle(mounted.file("configmaps", "both", namespace).is_file, "the object")
     with pytest.raises(OSError) as failed:
         key.unlink()
     assert failed.value.errno == errno.EROFS
@@ -585,4 +593,5 @@ def test_unreachable_etcd_costs_only_itself(cluster, mount):
     assert "default" in os.listdir(mounted.path / "namespaces")
     with pytest.raises(OSError):
         os.listdir(mounted.path / "etcd")
-    assert "127.0.0.1:1" in mounted.errors() and "\n  state: away\n" in mounted.status().split("etcd:")[1]
+    assert "127.0.0.1:1" in mounted.errors()
+    settle(lambda: "\n  state: away\n" in mounted.status().split("etcd:")[1], "the status says so")

@@ -21,7 +21,7 @@ from relay import Relay  # noqa: E402
 
 PROBE = pathlib.Path(os.environ.get("KUBEFS_BUILD", TOP / "build")) / "tests" / "e2e" / "etcd_probe"
 WAYS = {"plain": {}, "tls": {"tls": True}, "tls-auth": {"tls": True, "auth": True}}
-SECONDS = 60
+SECONDS = 150  # less than a test may take
 
 
 class Probe:
@@ -240,12 +240,13 @@ def test_watch(etcd, probe, prefix):
     assert progress == sorted(progress) and progress[-1] < mod + 2
 
 
+@pytest.mark.bounded(400)
 def test_catching_up_tells_no_progress_too_early(single, prefix):
     """A watch behind gets a thousand revisions a response, whose header is the store's present revision."""
     first, end = prefix
     count = 2100
     start = single.revision() + 1
-    with Probe(single) as probe:
+    with Probe(single, seconds=360) as probe:
         mods = {}
         for number in range(count):
             key = f"{first}{number % 7}"
@@ -396,6 +397,12 @@ def healed(quorum):
     quorum.wait_ready()
 
 
+def has_put(probe, key, mod, value):
+    """Whether it is stored now: a change that nobody knows of may have arrived, too."""
+    return probe.run("put", key, mod, value)[0] == "succeeded 1" or any(
+        fields(line)[2]["value"] == value for line in probe.run("range", key) if line.startswith("kv "))
+
+
 def others(quorum, number):
     return [other for other in range(3) if other != number]
 
@@ -416,11 +423,12 @@ def test_the_member_in_use_goes(quorum, end):
             began = time.monotonic()
             lines = probe.run("range", key)
             assert keys(lines) == [key]
-            assert time.monotonic() - began < 25
-            while probe.run("put", key, first, "2")[0] != "succeeded 1":
-                assert time.monotonic() - began < 45
+            # One that fell silent is given up after 18 s (client/etcd_pulse.h).
+            assert time.monotonic() - began < 40
+            while not has_put(probe, key, first, "2"):
+                assert time.monotonic() - began < 90
             assert failed(watch.lines(), "EIO" if end == "kill" else "ETIMEDOUT")
-            assert time.monotonic() - began < 45
+            assert time.monotonic() - began < 90
             again = watch.run("watch", key, "-", first + 1, 1)
             assert [fields(line)[2]["value"] for line in again if line.startswith("put ")] == ["2"]
         finally:
@@ -450,4 +458,6 @@ def test_a_member_without_a_quorum_says_so(quorum):
             for number in rest:
                 quorum.resume(number)
             healed(quorum)
-        assert probe.run("put", key, revision, "2")[0] == "succeeded 1"
+        began = time.monotonic()
+        while not has_put(probe, key, revision, "2"):
+            assert time.monotonic() - began < 60

@@ -62,18 +62,34 @@ def test_listing(mounted):
     assert sorted(os.listdir(folder)) == ["json", "table"]
     assert stat.S_IMODE(folder.stat().st_mode) == 0o500
     for name in ("json", "table"):
-        status = (folder / name).stat()
-        assert stat.S_IMODE(status.st_mode) == 0o400 and status.st_size == len((folder / name).read_bytes())
+        # The next answer, a second later, may have another length.
+        with open(folder / name, "rb") as opened:
+            status = os.fstat(opened.fileno())
+            assert stat.S_IMODE(status.st_mode) == 0o400 and status.st_size == len(opened.read())
     with pytest.raises(FileNotFoundError):
         (folder / "none").stat()
 
 
+def steady(statuses):
+    """Of what etcdctl says that which no look should change."""
+    return {number: [status[name] for name in ("leader", "raftTerm", "dbSize", "dbSizeInUse")]
+            for number, status in statuses.items()}
+
+
 @pytest.mark.sanitize
 def test_members_are_what_etcdctl_says(quorum, mounted):
-    forget()
-    before = statuses(quorum)
-    told = members(mounted)
-    after = statuses(quorum)
+    deadline = time.monotonic() + 90
+    while True:
+        forget()
+        before = statuses(quorum)
+        told = members(mounted)
+        table = rows(mounted)
+        after = statuses(quorum)
+        leader = quorum.leader()
+        # The cluster agrees on its version some time after its start, and may elect another leader at any time.
+        if steady(before) == steady(after) and before[leader]["header"]["member_id"] == before[leader]["leader"]:
+            break
+        assert time.monotonic() < deadline, (before, after)
     listed = {int(member["name"].removeprefix("etcd-")): member
               for member in json.loads(quorum.ctl("member", "list", "-w", "json"))["members"]}
     assert told.keys() == listed.keys() == {0, 1, 2}
@@ -87,10 +103,9 @@ def test_members_are_what_etcdctl_says(quorum, mounted):
         assert before[number]["raftAppliedIndex"] <= member["raftAppliedIndex"] <= after[number]["raftAppliedIndex"]
         assert member["dbSize"] == before[number]["dbSize"] and member["dbSizeInUse"] == before[number]["dbSizeInUse"]
         assert member["isLearner"] is False and member["alarms"] == [] and member["errors"] == []
-    assert [number for number, member in told.items() if member["isLeader"]] == [quorum.leader()]
-    table = rows(mounted)
+    assert [number for number, member in told.items() if member["isLeader"]] == [leader]
     assert {number: row["ROLE"] for number, row in table.items()} == {
-        number: "leader" if number == quorum.leader() else "follower" for number in range(3)}
+        number: "leader" if number == leader else "follower" for number in range(3)}
     assert all(row["ERRORS"] == "<none>" and row["VERSION"] == told[number]["version"] for number, row in table.items())
 
 
@@ -107,7 +122,7 @@ def test_one_look_sees_one_state(mounted):
     pytest.fail("never twice the same")
 
 
-@pytest.mark.bounded(120)
+@pytest.mark.bounded(300)
 @pytest.mark.parametrize("how", ["kill", "pause"])
 def test_members_that_do_not_answer(quorum, mounted, how):
     """Are named with the reason, in bounded time, and the others tell who leads."""
@@ -117,7 +132,8 @@ def test_members_that_do_not_answer(quorum, mounted, how):
         forget()
         began = time.monotonic()
         told = members(mounted)
-        assert time.monotonic() - began < 15
+        # Each has 3 s (client/etcd_cluster.h), one time-out of TCP would be minutes.
+        assert time.monotonic() - began < 30
         assert str(quorum.ports[gone]) in told[gone]["failure"] and "version" not in told[gone]
         assert sum("failure" in member for member in told.values()) == 1
         row = rows(mounted)[gone]
@@ -129,15 +145,18 @@ def test_members_that_do_not_answer(quorum, mounted, how):
     settle(lambda: not any("failure" in member for member in members(mounted).values()), "its answer")
 
 
-@pytest.mark.bounded(120)
+@pytest.mark.bounded(300)
 def test_without_a_quorum(quorum, mounted):
     """Who is left says that nobody leads."""
     gone = (1, 2)
     for number in gone:
         quorum.signal(number, signal.SIGSTOP)
     try:
-        settle(lambda: json.loads(read(mounted, "json"))["leader"] is None, "nobody leads", 60)
-        assert "no leader" in json.loads(read(mounted, "json"))["alarmsFailure"]
+        def says_so():
+            told = json.loads(read(mounted, "json"))
+            return told["leader"] is None and "no leader" in told.get("alarmsFailure", "")
+
+        settle(says_so, "nobody leads", 60)
         assert rows(mounted)[0]["ROLE"] == "no-leader"
     finally:
         for number in gone:
@@ -148,7 +167,7 @@ def test_without_a_quorum(quorum, mounted):
 def test_alarms(tmp_path):
     with Etcd("3.5", extra=["--unsafe-no-fsync", "--quota-backend-bytes=1048576"]) as etcd:
         for number in range(100):
-            if etcd.try_ctl("put", f"/{number}", "x" * 100_000).returncode:
+            if "space exceeded" in etcd.try_ctl("put", f"/{number}", "x" * 100_000).stderr:
                 break
         with Mount(None, tmp_path, source=etcd.url) as mount:
             assert members(mount)[0]["alarms"] == ["NOSPACE"]
