@@ -14,7 +14,7 @@ from cluster import Cluster
 from keys import settle
 from test_etcd_outage import Loop
 
-HEALED = 60
+HEALED = 90
 # What a save may end with while nobody knows what became of it.
 UNKNOWN = (errno.EIO, errno.ETIMEDOUT, errno.EAGAIN, errno.ECONNREFUSED, errno.EHOSTUNREACH)
 
@@ -30,6 +30,10 @@ def cluster():
 @pytest.fixture
 def mounted(cluster, mount):
     return mount("--server", ",".join(cluster.servers), kubeconfig=cluster.kubeconfig)
+
+
+def stored(cluster, name):
+    return int(cluster.kubectl("get", "configmap", name, "-o", "jsonpath={.data.key}"))
 
 
 def number_in(text):
@@ -84,7 +88,7 @@ def goes_on(writer, reader):
 
 
 @pytest.mark.sanitize
-@pytest.mark.bounded(240)
+@pytest.mark.bounded(500)
 def test_the_server_in_use_dies(cluster, mounted):
     """Each of the two in turn, so that one of them was in use; what has not changed stays the same file."""
     steady = mounted.file("configmaps", "steady", "default")
@@ -99,18 +103,18 @@ def test_the_server_in_use_dies(cluster, mounted):
                 finally:
                     cluster.start_apiserver(number)
                 goes_on(writer, reader)
-        stored = int(cluster.kubectl("get", "configmap", "counter", "-o", "jsonpath={.data.key}"))
-        assert stored >= writer.acknowledged
-        settle(lambda: reader.last == stored, "the reader sees the last one", HEALED)
+        assert stored(cluster, "counter") >= writer.acknowledged
+        # What the writer has given up may arrive yet.
+        settle(lambda: reader.last == stored(cluster, "counter"), "the reader sees the last one", HEALED)
     status = steady.stat()
     assert (status.st_ino, status.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-    assert not mounted.is_away()
+    settle(lambda: not mounted.is_away(), "the status says that it is back", HEALED)
     # What was never read is read from the one that is there.
     assert (mounted.resource("serviceaccounts", "default") / "default.yaml").is_file()
 
 
 @pytest.mark.sanitize
-@pytest.mark.bounded(240)
+@pytest.mark.bounded(500)
 def test_saves_end_with_the_truth(cluster, mounted):
     """What was saved is there, and what failed for certain is not; the numbers only grow."""
     file = mounted.file("configmaps", "saved", "default")
@@ -147,17 +151,21 @@ def test_saves_end_with_the_truth(cluster, mounted):
         ended.set()
         writer.join(90)
     assert not writer.is_alive()
-    assert {failed for _, failed, _ in outcomes} <= {0, *UNKNOWN}
+    assert {failed for _, failed, _ in outcomes} <= {0, errno.EBUSY, *UNKNOWN}
     # Who reads what was saved last finds it, unless a save in doubt came between.
     good = 0
     doubtful = set()
     for number, failed, found in outcomes:
         assert found == good or found in doubtful, outcomes
+        # Nobody else saves it: what came in between can only be a save in doubt that has arrived.
+        assert failed != errno.EBUSY or doubtful, outcomes
         if found in doubtful:
             good = found
+        if failed == errno.EBUSY:
+            continue
         if failed:
             doubtful.add(number)
         else:
             good, doubtful = number, set()
-    stored = int(cluster.kubectl("get", "configmap", "saved", "-o", "jsonpath={.data.key}"))
-    assert stored == good or stored in doubtful
+    last = stored(cluster, "saved")
+    assert last == good or last in doubtful

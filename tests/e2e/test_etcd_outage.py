@@ -7,12 +7,12 @@ meets each of its versions exactly once.
 import base64
 import contextlib
 import errno
+import http.client
 import json
 import os
 import signal
 import threading
 import time
-import urllib.error
 
 import pytest
 
@@ -22,7 +22,7 @@ from mounting import Mount
 from test_etcd_client import Probe, fields
 
 # The mount notices a member that fell silent within 18 s (client/etcd_pulse.h).
-HEALED = 60
+HEALED = 90
 COUNTER = b"/counter/value"
 
 
@@ -81,8 +81,8 @@ class Writer(Loop):
             if not self.revision:
                 self.look()
             self.count()
-        except (OSError, urllib.error.HTTPError):
-            # Whether it arrived nobody knows.
+        except (OSError, http.client.HTTPException, json.JSONDecodeError):
+            # It may have died amid its answer. Whether the change arrived nobody knows.
             self.gateways.append(self.gateways.pop(0))
             self.revision = 0
         self.ended.wait(0.005)
@@ -124,16 +124,16 @@ class Follower(Loop):
         self.next = etcd.revision() + 1
         self.versions = []
         self.resumed = -1
-        self.probe = Probe(etcd, seconds=300)
+        self.probe = Probe(etcd, seconds=600)
 
     def step(self):
         self.resumed += 1
-        self.probe.tell("watch", COUNTER.decode(), "-", self.next)
         try:
+            self.probe.tell("watch", COUNTER.decode(), "-", self.next)
             while (line := self.probe.line()) != "end":
                 if line.startswith("put "):
                     self.take(fields(line)[2])
-        except AssertionError:
+        except (AssertionError, BrokenPipeError):
             if not self.ended.is_set():
                 raise
 
@@ -183,17 +183,24 @@ class Counting:
             if kind is None:
                 self.check()
 
+    def stored(self):
+        return json.loads(self.quorum.ctl("get", COUNTER.decode(), "-w", "json"))["kvs"][0]
+
+    def have_seen_all(self):
+        # What the writer has given up may arrive yet: it is asked for each time.
+        stored = self.stored()
+        return (self.reader.last == int(base64.b64decode(stored["value"]))
+                and self.follower.last() >= stored["version"])
+
     def check(self):
-        stored = json.loads(self.quorum.ctl("get", COUNTER.decode(), "-w", "json"))["kvs"][0]
-        last = int(base64.b64decode(stored["value"]))
-        assert last >= self.writer.acknowledged
-        settle(lambda: self.reader.last == last, "the reader sees the last one", HEALED)
-        settle(lambda: self.follower.last() >= stored["version"], "the watch does, too", HEALED)
+        stored = self.stored()
+        assert int(base64.b64decode(stored["value"])) >= self.writer.acknowledged
+        settle(self.have_seen_all, "reader and watch see the last one", HEALED)
         # What has not changed is the same file still.
         status = self.steady.stat()
         assert (status.st_ino, status.st_mtime_ns) == (self.before.st_ino, self.before.st_mtime_ns)
-        versions = self.follower.versions
-        assert versions == list(range(versions[0], stored["version"] + 1))
+        versions = list(self.follower.versions)
+        assert versions == list(range(versions[0], versions[-1] + 1)) and versions[-1] >= stored["version"]
 
 
 @pytest.fixture
@@ -231,7 +238,7 @@ def others(number):
 
 
 @pytest.mark.sanitize
-@pytest.mark.bounded(240)
+@pytest.mark.bounded(500)
 def test_the_leader_is_killed(quorum, counting):
     with counting:
         leader = quorum.leader()
@@ -245,7 +252,7 @@ def test_the_leader_is_killed(quorum, counting):
 
 
 @pytest.mark.sanitize
-@pytest.mark.bounded(240)
+@pytest.mark.bounded(500)
 def test_a_member_is_cut_off(quorum, counting, tmp_path):
     """When it is back it serves nothing that is old."""
     with counting:
@@ -263,7 +270,7 @@ def test_a_member_is_cut_off(quorum, counting, tmp_path):
         counting.goes_on()
 
 
-@pytest.mark.bounded(240)
+@pytest.mark.bounded(500)
 def test_there_is_no_quorum(quorum, counting, mounted):
     """What was read stays, and says since when; then all goes on."""
     with counting:
@@ -284,7 +291,7 @@ def test_there_is_no_quorum(quorum, counting, mounted):
         settle(lambda: not mounted.is_away(), "the status says that it is back", HEALED)
 
 
-@pytest.mark.bounded(240)
+@pytest.mark.bounded(500)
 def test_each_member_is_restarted(quorum, counting):
     with counting:
         for number in range(3):
@@ -295,21 +302,28 @@ def test_each_member_is_restarted(quorum, counting):
 
 
 @pytest.mark.sanitize
-@pytest.mark.bounded(240)
+@pytest.mark.bounded(500)
 def test_compaction_and_defragmentation(quorum, counting):
     """Under a watch, up to what it has told."""
     with counting:
+        told = counting.follower.next
         for number in range(3):
-            quorum.ctl("compact", counting.follower.next - 1)
+            # What is compacted cannot be compacted again.
+            settle(lambda: counting.follower.next > told, "the watch goes on", HEALED)
+            told = counting.follower.next
+            quorum.ctl("compact", told - 1)
             quorum.ctl("defrag", numbers=[number])
             counting.goes_on()
 
 
+@pytest.mark.bounded(400)
 def test_compaction_of_what_the_mount_has_not_seen(quorum, mounted):
     """What was missed can no longer be told: it is read anew, and nothing goes back."""
     quorum.wait_ready()
     with Reader(mounted) as reader, Writer(quorum) as writer:
-        settle(lambda: reader.last >= writer.acknowledged > 10, "the beginning", HEALED)
+        settle(lambda: writer.acknowledged > 10, "the beginning", HEALED)
+        after = writer.acknowledged
+        settle(lambda: reader.last >= after, "the reader follows", HEALED)
         mounted.process.send_signal(signal.SIGSTOP)
         try:
             after = writer.acknowledged
@@ -326,7 +340,7 @@ def test_compaction_of_what_the_mount_has_not_seen(quorum, mounted):
 
 
 @pytest.mark.sanitize
-@pytest.mark.bounded(240)
+@pytest.mark.bounded(500)
 def test_acknowledged_changes_stay(quorum):
     """Each transaction ends with the truth, also while the leader dies."""
     quorum.wait_ready()
@@ -334,7 +348,7 @@ def test_acknowledged_changes_stay(quorum):
     ended = threading.Event()
 
     def change():
-        with Probe(quorum, seconds=120) as probe:
+        with Probe(quorum, seconds=500) as probe:
             while not ended.is_set():
                 number = len(answers)
                 answers[number] = probe.run("create", f"/txn/{number:06}", 0, number)
@@ -372,7 +386,7 @@ def test_acknowledged_changes_stay(quorum):
 
 
 @pytest.mark.sanitize
-@pytest.mark.bounded(240)
+@pytest.mark.bounded(500)
 def test_saves_end_with_the_truth(quorum, mounted):
     """While the leader dies, and then falls silent, under who writes files."""
     quorum.wait_ready()
@@ -409,7 +423,7 @@ def test_no_space(tmp_path):
             file = mount.path / "dir" / "small"
             assert file.read_bytes() == b"first"
             for number in range(100):
-                if etcd.try_ctl("put", "/big/key", "x" * 100_000 + str(number)).returncode:
+                if "space exceeded" in etcd.try_ctl("put", "/big/key", "x" * 100_000 + str(number)).stderr:
                     break
             with Probe(etcd) as probe:
                 failed = probe.run("create", "/dir/other", 0, "x")[-1]
