@@ -57,11 +57,19 @@ spec:
 """
 
 
+def is_discovered(cluster):
+    """What is established, or announced, comes to be discovered somewhat later."""
+    text = cluster.api.raw("GET", "/apis", headers={
+        "Accept": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"})
+    return all(name in text for name in (b'"newbies"', b'"oldies"', b'"dead.example.org"'))
+
+
 @pytest.fixture(scope="module")
 def cluster():
     with Cluster(nodes=0, controllers=False, audit=True) as made:
         made.kubectl("apply", "-f", "-", input=DEFINITIONS)
-        made.kubectl("wait", "--for=condition=Established", "crd/newbies.example.com", "crd/oldies.example.com")
+        made.kubectl("wait", "--for=condition=Established", "--timeout=90s", "crd/newbies.example.com", "crd/oldies.example.com")
+        made.wait_for(lambda: is_discovered(made), "discovery of what was made", 90)
         yield made
 
 
@@ -179,6 +187,9 @@ def make_config_maps(cluster, namespace, count):
     items = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"m{i:04}", "namespace": namespace}}
              for i in range(count)]
     cluster.kubectl("create", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    # The cache, from which a list comes, is somewhat later.
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    cluster.wait_for(lambda: len(cluster.api("GET", path, resourceVersion="0")["items"]) >= count, "the cache", 60)
 
 
 @pytest.fixture(scope="module")
@@ -201,13 +212,20 @@ def test_list_and_watch_list_see_the_same(cluster, many):
 
 
 def test_the_first_list_is_from_the_cache_and_later_pages_have_no_version(cluster, many):
+    def first_is_told():
+        uris = requests_for(cluster, "secrets", verb="list")
+        return uris[-1:] == ["/api/v1/namespaces/many/secrets?limit=500&resourceVersion=0"]
+
+    def pages_are_told():
+        pages = [uri for uri in requests_for(cluster, "configmaps", verb="list") if "kubefs" not in uri][-3:]
+        return pages[:1] == ["/api/v1/namespaces/many/configmaps?limit=500"] and len(pages) == 3 and all(
+            "limit=500&continue=" in uri and "resourceVersion" not in uri for uri in pages[1:])
+
+    # The server notes a request when its answer has been sent.
     probe(cluster.kubeconfig, "list", "secrets", many)
-    assert requests_for(cluster, "secrets", verb="list")[-1] == (
-        "/api/v1/namespaces/many/secrets?limit=500&resourceVersion=0")
+    cluster.wait_for(first_is_told, "a list from the cache", 30)
     probe(cluster.kubeconfig, "list", "configmaps", many, "", "latest")
-    pages = [uri for uri in requests_for(cluster, "configmaps", verb="list") if "kubefs" not in uri][-3:]
-    assert pages[0] == "/api/v1/namespaces/many/configmaps?limit=500"
-    assert all("limit=500&continue=" in uri and "resourceVersion" not in uri for uri in pages[1:])
+    cluster.wait_for(pages_are_told, "pages without a version", 30)
 
 
 def test_a_version_from_the_future_is_expired(cluster):
