@@ -25,14 +25,15 @@ def start(api, mount, tmp_path):
     return lambda options="ro": mount("-o", options, kubeconfig=api.kubeconfig(tmp_path))
 
 
-def names(mounted):
-    return sorted(os.listdir(mounted.resource("configmaps", "default")))
-
-
 def tree(mounted):
     """Names and texts of what there is."""
     directory = mounted.resource("configmaps", "default")
-    return {name: (directory / name).read_text() for name in names(mounted)}
+    return {name: (directory / name).read_text() for name in sorted(os.listdir(directory))}
+
+
+def is_without(mounted, name):
+    directory = mounted.resource("configmaps", "default")
+    return f"{name}.yaml" not in os.listdir(directory) and not (directory / f"{name}.yaml").exists()
 
 
 def shows(mounted, name, text):
@@ -76,7 +77,10 @@ def test_both_ways_show_the_same(api, start, paged):
     api.put("configmaps", config_map("new", key="1"))
     for mounted in protobuf, plain:
         mounted.wait_for(lambda: shows(mounted, "new", "key:"), "the last change")
-        assert shows(mounted, "c03", "another")
+        # The kernel is told of each name, and of the listing, in an order of their own.
+        mounted.wait_for(lambda: shows(mounted, "c03", "another"), "the first one")
+        mounted.wait_for(lambda: is_without(mounted, "c04"), "the deletion")
+        mounted.wait_for(lambda: "new.yaml" in os.listdir(mounted.resource("configmaps", "default")), "its listing")
     assert tree(protobuf) == tree(plain)
     assert not any(path.read_text().count(FALLBACK) for path in [protobuf.path / ".kubefs" / "errors"])
 
@@ -158,7 +162,7 @@ def test_an_event_that_cannot_be_read_is_not_lost(api, start):
         api.put("configmaps", config_map("c05", key="another"))
         api.remove("configmaps", "c06")
     mounted.wait_for(lambda: shows(mounted, "c05", "another"), "the change")
-    mounted.wait_for(lambda: "c06.yaml" not in names(mounted), "the deletion")
+    mounted.wait_for(lambda: is_without(mounted, "c06"), "the deletion")
     assert len(tree(mounted)) == 19
     expect_fallback(api, mounted)
     # It went on from where it was: nothing was listed again.
@@ -186,7 +190,7 @@ def test_410_in_an_error_event(api, start):
     mounted.wait_for(lambda: api.count("watch", "configmaps") > 0, "the watch")
     api.hooks.append(expire)
     end_watches(api)
-    mounted.wait_for(lambda: "c07.yaml" not in names(mounted), "the deletion")
+    mounted.wait_for(lambda: is_without(mounted, "c07"), "the deletion")
     assert len(tree(mounted)) == 19 and expired
     assert all(api.asked())
     assert FALLBACK not in mounted.errors()
