@@ -64,7 +64,7 @@ class Aggregated:
             service = self.cluster.api("GET", f"/apis/apiregistration.k8s.io/v1/apiservices/v1.{self.group}")
             return any(condition["type"] == "Available" and (condition["status"] == "True") == available
                        for condition in service.get("status", {}).get("conditions", []))
-        self.cluster.wait_for(is_so, f"v1.{self.group} is {'' if available else 'not '}available", 60)
+        self.cluster.wait_for(is_so, f"v1.{self.group} is {'' if available else 'not '}available", 150)
 
     def stall(self):
         """Let lists and watches hang."""

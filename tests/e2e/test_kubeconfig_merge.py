@@ -272,6 +272,7 @@ def compare(folder, kubeconfig, context, files):
     return "same"
 
 
+@pytest.mark.bounded(600)
 def test_merge(tmp_path, pair):
     outcomes = {}
     for number in range(ROUNDS):
