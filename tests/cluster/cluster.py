@@ -70,7 +70,7 @@ class Cluster:
     """
 
     def __init__(self, nodes=2, controllers=True, *, audit=False, users=None, directory=None, logs=None,
-                 context="test", apiservers=1, extra_apiserver_args=(), extra_etcd_args=("--unsafe-no-fsync",), start_timeout=90):
+                 context="test", apiservers=1, extra_apiserver_args=(), extra_etcd_args=("--unsafe-no-fsync",), start_timeout=180):
         self.nodes = nodes
         self.controllers = controllers
         self.audit = audit

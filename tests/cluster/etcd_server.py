@@ -30,7 +30,7 @@ from supervisor import Supervisor  # noqa: E402
 
 # The program and the set that brings it.
 VERSIONS = {"3.4": ("etcd-3.4", "etcd34"), "3.5": ("etcd-3.5", "etcd35"), "3.6": ("etcd", "etcd")}
-START_TIMEOUT = 60
+START_TIMEOUT = 120
 
 
 class EtcdError(Exception):
