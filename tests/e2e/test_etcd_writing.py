@@ -391,6 +391,7 @@ done
     assert (place.path / "first.rejected").read_bytes() == b"two\n"
 
 
+@pytest.mark.bounded(400)
 def test_cp_and_rsync(place, tmp_path):
     tree = tmp_path / "tree"
     (tree / "sub").mkdir(parents=True)
@@ -416,6 +417,7 @@ def test_cp_and_rsync(place, tmp_path):
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.bounded(400)
 def test_git(place, tmp_path):
     """A repository among the keys: many files that are created, renamed and read at once."""
     def git(*arguments, folder=place.path):
