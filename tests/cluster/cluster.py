@@ -70,7 +70,7 @@ class Cluster:
     """
 
     def __init__(self, nodes=2, controllers=True, *, audit=False, users=None, directory=None, logs=None,
-                 context="test", apiservers=1, extra_apiserver_args=(), extra_etcd_args=("--unsafe-no-fsync",), start_timeout=180):
+                 context="test", apiservers=1, extra_apiserver_args=(), extra_etcd_args=("--unsafe-no-fsync",), start_timeout=240):
         self.nodes = nodes
         self.controllers = controllers
         self.audit = audit
@@ -218,9 +218,10 @@ class Cluster:
             self.start_kwok()
             self.api.create_many(node(f"node-{number}") for number in range(self.nodes))
             self.wait_nodes(deadline)
+        self.wait_for(lambda: self.exists("/api/v1/namespaces/default/services/kubernetes"), "the service kubernetes",
+                      deadline - time.monotonic())
         if self.controllers:
-            self.wait_for(lambda: self.exists("/api/v1/namespaces/default/serviceaccounts/default"),
-                          "the default service account", deadline - time.monotonic())
+            self.wait_filled("default", deadline - time.monotonic())
         else:
             self.ensure_service_account("default")
 
@@ -351,12 +352,41 @@ class Cluster:
         client certificate instead of a token.
         """
         if rbac_yaml:
-            self.kubectl("apply", "-f", "-", input=rbac_yaml)
+            self.grant(rbac_yaml)
         if certificate:
             return self._certificate_config(f"user-{name}", name, groups)
         if name not in self.tokens:
             self.tokens[name] = self.webhook.add(name, groups)
         return self.write_kubeconfig(f"user-{name}", {"token": self.tokens[name]}, namespace=namespace)
+
+    def grant(self, rbac_yaml):
+        """Apply roles and their bindings, and wait until the authorizer, which learns of them a little later, knows them."""
+        applied = json.loads(self.kubectl("apply", "-f", "-", "-o", "json", input=rbac_yaml))
+        items = applied["items"] if applied["kind"] == "List" else [applied]
+        for binding in items:
+            if binding["kind"].endswith("Binding"):
+                for review in self._reviews(binding):
+                    self.wait_for(lambda: self.api("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+                                  ["status"].get("allowed"), f"the rights of {binding['metadata']['name']}")
+
+    def _reviews(self, binding):
+        """A question for each rule of a binding's role and each of its users and groups."""
+        metadata, reference = binding["metadata"], binding["roleRef"]
+        path = self.api.object_path({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": reference["kind"],
+            "metadata": {"name": reference["name"], "namespace": metadata.get("namespace")}})
+        # A controller puts together those of "view" and the like.
+        for rule in self.wait_for(lambda: self.api("GET", path).get("rules"), f"the rules of {reference['name']}"):
+            if "resources" not in rule:
+                continue
+            group, resource, verb = (rule[key][0] for key in ("apiGroups", "resources", "verbs"))
+            resource, _, subresource = resource.partition("/")
+            attributes = {"group": "" if group == "*" else group, "resource": resource, "subresource": subresource, "verb": verb,
+                          "namespace": metadata.get("namespace", ""), "name": rule.get("resourceNames", [""])[0]}
+            for subject in binding.get("subjects", []):
+                who = {"user": subject["name"]} if subject["kind"] == "User" else {"groups": [subject["name"]]}
+                yield {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+                       "spec": {**who, "resourceAttributes": attributes}}
 
     def revoke_token(self, name):
         """Make an added user's token invalid; the server notices within 10 s."""
@@ -419,6 +449,17 @@ class Cluster:
                 for item in nodes)
         self.wait_for(ready, f"{self.nodes} nodes ready", deadline - time.monotonic())
 
+    def create_namespace(self, name):
+        """Make a namespace; with controllers it holds already what they put into each."""
+        self.kubectl("create", "namespace", name)
+        if self.controllers:
+            self.wait_filled(name)
+
+    def wait_filled(self, namespace, timeout=200):
+        """Wait for what the controller manager puts into a namespace."""
+        for path in ("serviceaccounts/default", "configmaps/kube-root-ca.crt"):
+            self.wait_for(lambda: self.exists(f"/api/v1/namespaces/{namespace}/{path}"), f"{path} in {namespace}", timeout)
+
     def ensure_service_account(self, namespace):
         """Pods need the account "default", which the controller manager makes."""
         self.api.create({"apiVersion": "v1", "kind": "ServiceAccount",
@@ -427,10 +468,10 @@ class Cluster:
     def apply_sample(self, wait=True):
         """Create the objects of sample/; wait until its pods run."""
         self.kubectl("apply", "--server-side", "-f", SAMPLE / "00-definitions.yaml")
-        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", SAMPLE / "00-definitions.yaml")
+        self.kubectl("wait", "--for=condition=Established", "--timeout=120s", "-f", SAMPLE / "00-definitions.yaml")
         self.kubectl("apply", "-f", SAMPLE)
         if wait and self.nodes and self.controllers:
-            self.wait_for(self.sample_runs, "the sample's pods run", 120)
+            self.wait_for(self.sample_runs, "the sample's pods run", 300)
 
     def sample_runs(self):
         """Whether every workload has all the pods it wants."""
@@ -477,10 +518,9 @@ class Cluster:
     def audit_events(self, **fields):
         """The audit log's events; verb="list" and the like choose among them."""
         file = self.directory / "audit.log"
-        # The last line may be half written.
-        lines = file.read_text().splitlines(keepends=True) if file.exists() else []
-        events = [json.loads(line) for line in lines if line.endswith("\n")]
-        return [event for event in events if all(event.get(key) == value for key, value in fields.items())]
+        # The server may be amid its last line.
+        lines = file.read_bytes().split(b"\n")[:-1] if file.exists() else []
+        return [event for event in map(json.loads, lines) if all(event.get(key) == value for key, value in fields.items())]
 
 
 def kubeconfig_text(context, cluster, place, user_name, user):

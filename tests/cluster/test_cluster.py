@@ -45,10 +45,10 @@ if sys.argv[2] == "paused":
 if os.fork() == 0:
     os.close(1)
     os.close(2)
-    time.sleep(90)
+    time.sleep(100)
     os._exit(0)
 print(cluster.directory, cluster.supervisor.process.pid, flush=True)
-time.sleep(60)
+time.sleep(200)
 """
 
 
@@ -75,7 +75,7 @@ def processes_in(directory):
 
 
 def gone(directory):
-    deadline = time.monotonic() + 45
+    deadline = time.monotonic() + 60
     while processes_in(directory):
         if time.monotonic() > deadline:
             return False
@@ -155,7 +155,7 @@ def test_a_revoked_token_is_refused(cluster):
             cluster.kubectl("auth", "whoami", kubeconfig=config)
         except ClusterError as error:
             return "Unauthorized" in str(error) or "logged in" in str(error)
-    cluster.wait_for(refused, "a refusal", 60)
+    cluster.wait_for(refused, "a refusal")
 
 
 def test_requests_are_counted_and_logged(cluster):
@@ -163,10 +163,10 @@ def test_requests_are_counted_and_logged(cluster):
     labels = {"verb": "LIST", "resource": "storageclasses"}
     before = cluster.metric("apiserver_request_total", **labels)
     cluster.api("GET", path)
-    # Both may be told of it after the client.
-    cluster.wait_for(lambda: cluster.metric("apiserver_request_total", **labels) == before + 1, "the count", 30)
-    cluster.wait_for(lambda: any(event["requestURI"] == path and event["userAgent"] == "kubefs-tests"
-                                 for event in cluster.audit_events(verb="list")), "the log", 30)
+    # Controllers list them, too.
+    assert cluster.metric("apiserver_request_total", **labels) > before
+    assert any(event["requestURI"] == path and event["userAgent"] == "kubefs-tests"
+               for event in cluster.audit_events(verb="list"))
 
 
 def test_errors_tell_what_the_server_said(cluster):

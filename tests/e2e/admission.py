@@ -11,6 +11,8 @@ import json
 import ssl
 import threading
 
+from api import ApiError
+
 
 class Webhook:
     """Asked about the ConfigMaps of one namespace; seconds is how long the API server waits for an answer."""
@@ -67,13 +69,17 @@ class Webhook:
                                      "caBundle": base64.b64encode(self.cluster.ca_file.read_bytes()).decode()}}]}
 
     def _wait_in_force(self):
-        """The server takes a moment to know of it."""
+        """The server takes a moment to know of it; it may not wait long for the answer."""
         probe = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "probe", "namespace": self.namespace}}
 
         def asked():
-            self.cluster.api("POST", f"/api/v1/namespaces/{self.namespace}/configmaps?dryRun=All", probe)
+            try:
+                self.cluster.api("POST", f"/api/v1/namespaces/{self.namespace}/configmaps?dryRun=All", probe)
+            except ApiError as error:
+                assert error.status == 500, error
+                return False
             return self.asked.is_set()
-        self.cluster.wait_for(asked, "the webhook is asked", 30)
+        self.cluster.wait_for(asked, "the webhook is asked", 100)
         self.asked.clear()
 
     def _handler(self):

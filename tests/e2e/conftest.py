@@ -75,7 +75,7 @@ def other_cluster():
 def namespace(cluster):
     """The name of a new namespace, which is deleted afterwards."""
     name = f"test-{os.getpid()}-{next(NAMES)}"
-    cluster.kubectl("create", "namespace", name)
+    cluster.create_namespace(name)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
 
@@ -126,7 +126,7 @@ def desk(desks):
 @pytest.fixture
 def other_namespace(desk):
     name = desk.name(f"{desk.namespace}-other")
-    desk.cluster.kubectl("create", "namespace", name)
+    desk.cluster.create_namespace(name)
     desk.mount.wait_for((desk.mount.path / "namespaces" / name / "configmaps").is_dir, "the namespace")
     yield name
     desk.cluster.kubectl("delete", "namespace", name, "--wait=false")

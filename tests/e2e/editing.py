@@ -30,6 +30,8 @@ AGENT = "kubefs/"
 UNKNOWN = (errno.EIO, errno.ETIMEDOUT, errno.EAGAIN, errno.ECONNREFUSED, errno.EHOSTUNREACH)
 WRITES = ("create", "update", "patch", "delete", "deletecollection")
 MERGE_PATCH = "application/merge-patch+json"
+# For so long a removed object is kept for who makes it again.
+REMOVAL_SECONDS = 0.25
 
 
 class Audit:
@@ -49,7 +51,7 @@ class Audit:
     def close(self):
         self.file.close()
 
-    def settle(self, timeout=30):
+    def settle(self, timeout=60):
         """Read on up to a request of our own: what was answered before it stands before it."""
         marker = f"marker-{uuid.uuid4()}"
         with contextlib.closing(self.cluster.api.connect()) as connection:
@@ -73,11 +75,14 @@ class Audit:
     def _bytes(self):
         """What is new; the server begins a new file when one is large."""
         data = self.file.read()
-        if os.stat(self.path).st_ino != os.fstat(self.file.fileno()).st_ino:
-            data += self.file.read()
-            self.file.close()
-            self.file = open(self.path, "rb")
-            data += self.file.read()
+        # In between there is none of that name.
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(self.path).st_ino != os.fstat(self.file.fileno()).st_ino:
+                data += self.file.read()
+                following = open(self.path, "rb")
+                self.file.close()
+                self.file = following
+                data += self.file.read()
         return data
 
 
@@ -144,6 +149,9 @@ class Item:
         """The verbs of what the server did for kubefs."""
         return [verb for verb, code in self.sent() if code < 300]
 
+    def was_removed(self):
+        return ("delete", 200) in self.sent() or not self.exists()
+
     def forget_writes(self):
         self.since = len(self.desk.audit.settle())
 
@@ -155,7 +163,7 @@ class Item:
         if wait:
             # A controller may have gone on from there.
             version = int(changed["metadata"]["resourceVersion"])
-            self.desk.mount.wait_for(lambda: int(self.version()) >= version, "the mount shows somebody's change")
+            self.desk.mount.wait_for(lambda: int(self.version() or 0) >= version, "the mount shows somebody's change")
         return changed
 
     def change_data(self, wait=True, **data):
@@ -229,7 +237,7 @@ class Desk:
         self.home.mkdir()
         try:
             self.audit = Audit(self.cluster)
-            self.cluster.kubectl("create", "namespace", self.namespace)
+            self.cluster.create_namespace(self.namespace)
             self.mount = Mount(self.kubeconfig, self.folder, *self.arguments).start()
             self.mount.wait_for(lambda: self.directory().is_dir(), "the namespace is there")
         except BaseException:
@@ -253,6 +261,11 @@ class Desk:
             shutil.rmtree(self.folder)
         with contextlib.suppress(ApiError, OSError):
             self.api("DELETE", f"/api/v1/namespaces/{self.namespace}")
+
+    def writes(self, since):
+        """kubefs's writes in this desk's namespace, dry runs included, after so many; what it asks of its rights is none."""
+        return [event for event in self.audit.settle()[since:]
+                if event.get("objectRef", {}).get("namespace") == self.namespace]
 
     def directory(self, resource="configmaps", namespace=None):
         return self.mount.resource(resource, namespace or self.namespace)
@@ -313,6 +326,20 @@ class Desks:
     def close(self):
         if self.desk:
             self.desk.__exit__(None, None, None)
+
+
+def in_one_go(make, replace, tries=10):
+    """Let replace(item) remove a file and make it again; the item, of those that make() gives, and what replace returned.
+
+    It returns the seconds that this took, too. Where they are more than a removed object is kept, the two may have been a
+    removal and another object, as they should: then it is tried once more.
+    """
+    for _ in range(tries):
+        item = make()
+        result, seconds = replace(item)
+        if seconds < REMOVAL_SECONDS or not item.was_removed():
+            break
+    return item, result
 
 
 # Texts

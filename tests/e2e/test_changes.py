@@ -40,7 +40,10 @@ spec:
 def cluster():
     with Cluster(nodes=0, controllers=False) as made:
         made.kubectl("apply", "-f", "-", input=DEFINITIONS)
-        made.kubectl("wait", "--for=condition=Established", "crd/relics.example.com")
+        made.kubectl("wait", "--for=condition=Established", "--timeout=120s", "crd/relics.example.com")
+        # An established definition is served somewhat later, and described later still.
+        for path in ("/apis/example.com/v1/namespaces/default/relics", "/openapi/v3/apis/example.com/v1"):
+            made.wait_for(lambda: made.exists(path), path)
         yield made
 
 
