@@ -1,9 +1,12 @@
 """Every program saves as it does on any file system: once, never over others, and no text is lost."""
 
 import re
+import time
+import types
 
 import pytest
 
+from editing import in_one_go
 from programs import PROGRAMS, Edit, on_a_line
 from terminal import Terminal, until
 
@@ -18,13 +21,37 @@ def program(request):
 
 
 @pytest.fixture
-def item(desk):
-    made = desk.config_map(key="one", other="first", third="a: b\n# no comment\n")
-    yield made
+def new_item(desk):
+    items = []
+
+    def make():
+        items.append(desk.config_map(key="one", other="first", third="a: b\n# no comment\n"))
+        return items[-1]
+
+    yield make
     # What is left must not be in the way of others.
-    for file in made.file.parent.glob(f"*{made.name}.yaml*"):
-        if file != made.file:
-            file.unlink()
+    for item in items:
+        for file in item.file.parent.glob(f"*{item.name}.yaml*"):
+            if file != item.file:
+                file.unlink()
+
+
+@pytest.fixture
+def item(new_item):
+    return new_item()
+
+
+def save(program, new_item, edit, meanwhile=lambda item: None):
+    """The item that was saved, what the program said, and before that the listing and the text."""
+    def replace(item):
+        before, text = item.desk.listing(), item.text()
+        began = time.monotonic()
+        said = program.save(item.file, Edit(edit.old, edit.new, lambda: meanwhile(item)), item.desk.home)
+        return types.SimpleNamespace(said=said, before=before, text=text), time.monotonic() - began
+
+    # Some of them remove the file first.
+    item, saved = in_one_go(new_item, replace)
+    return item, saved.said, saved.before, saved.text
 
 
 def check_told(program, said):
@@ -36,42 +63,36 @@ def check_left(item, before, allowed):
     assert item.desk.listing() - before <= allowed
 
 
-def test_good_save(program, item):
-    before = item.desk.listing()
-    said = program.save(item.file, GOOD, item.desk.home)
+def test_good_save(program, new_item):
+    item, said, before, _ = save(program, new_item, GOOD)
     assert not said.failed, said.text
     item.check_saved()
     assert item.stored()["data"] == {**item.made["data"], "key": "two"}
     check_left(item, before, program.left(item.file))
 
 
-def test_refused_save(program, item):
-    before = item.desk.listing()
-    text = BAD.apply(item.text())
-    said = program.save(item.file, BAD, item.desk.home)
+def test_refused_save(program, new_item):
+    item, said, before, text = save(program, new_item, BAD)
     check_told(program, said)
-    item.check_refused(text, "data[bad key!]")
+    item.check_refused(BAD.apply(text), "data[bad key!]")
     assert item.stored() == item.made
     # It was sent once, however often the program closed and synced.
     assert item.sent() == [("update", 422)] * program.tries
     check_left(item, before, program.left(item.file, refused=True) | {item.rejected.name})
 
 
-def test_conflict(program, item):
-    before = item.desk.listing()
-    text = GOOD.apply(item.text())
-    said = program.save(item.file, Edit(GOOD.old, GOOD.new, lambda: item.change_data(key="theirs")), item.desk.home)
+def test_conflict(program, new_item):
+    item, said, before, text = save(program, new_item, GOOD, lambda item: item.change_data(key="theirs"))
     check_told(program, said)
-    item.check_refused(text, "data.key")
+    item.check_refused(GOOD.apply(text), "data.key")
     assert item.sent() == []
     assert item.stored()["data"] == {**item.made["data"], "key": "theirs"}
     check_left(item, before, program.left(item.file, refused=True) | {item.rejected.name})
 
 
-def test_merge(program, item):
+def test_merge(program, new_item):
     """What others changed elsewhere in the object stays, although the program never saw it."""
-    said = program.save(item.file, Edit(GOOD.old, GOOD.new, lambda: item.change_data(other="theirs", new="x")),
-                        item.desk.home)
+    item, said, _, _ = save(program, new_item, GOOD, lambda item: item.change_data(other="theirs", new="x"))
     assert not said.failed, said.text
     item.check_saved()
     assert item.stored()["data"] == {**item.made["data"], "key": "two", "other": "theirs", "new": "x"}

@@ -35,7 +35,7 @@ SCRATCH = [".{}.swp", ".{}.swo", ".{}.swpx", "4913", "{}~", "#{}#", ".#{}", "sed
 @pytest.mark.parametrize("pattern", SCRATCH)
 def test_scratch_files(item, pattern):
     file = item.file.with_name(pattern.format(item.file.name))
-    before = len(item.desk.audit.settle())
+    since = len(item.desk.audit.settle())
     data = os.urandom(300000)
     file.write_bytes(data)
     file.chmod(0o640)
@@ -60,7 +60,7 @@ def test_scratch_files(item, pattern):
     assert os.readlink(file) == "user@host.123:456"
     file.unlink()
     assert not os.path.lexists(file)
-    assert len(item.desk.audit.settle()) == before
+    assert item.desk.writes(since) == []
     assert item.text() == item.kubectl_text()
 
 
@@ -216,7 +216,7 @@ def test_allow_and_deny(cluster, mount, namespace, options, may_update, may_dele
             assert file.exists()
         path = f"/api/v1/namespaces/{namespace}/{resource}/one"
         if resource in may_delete:
-            mounted.wait_for(lambda: not cluster.exists(path), "it is deleted", 5)
+            mounted.wait_for(lambda: not cluster.exists(path), "it is deleted")
         else:
             assert cluster.exists(path)
 
