@@ -2,7 +2,10 @@
 
     with Churn(cluster.api, namespace) as churn:
         ...
-    churn.counts
+    churn.check()
+
+The rate is what a machine that has time for it reaches; on any, each kind of change has happened before what is
+within the with, and others during it.
 
 Every line of an object's data ends in its version, so that a file that mixes two can be told.
 """
@@ -15,6 +18,7 @@ import time
 from api import ApiError
 
 THREADS = 4
+BEGIN_SECONDS = 100
 LINES = 40
 VERSION_WORD = "version-"
 
@@ -45,22 +49,29 @@ class Churn:
 
     def __enter__(self):
         self.api.create_many(self.item(name, 0) for name in self.names)
-        self.began = time.monotonic()
         for thread in self.threads:
             thread.start()
+        deadline = time.monotonic() + BEGIN_SECONDS
+        while not (self.errors or all(self.counts[what] for what in ("create", "change", "delete"))):
+            if time.monotonic() > deadline:
+                self._end()
+                raise AssertionError(f"only {self.counts} after {BEGIN_SECONDS} s")
+            time.sleep(0.05)
+        self.before = sum(self.counts.values())
         return self
 
     def __exit__(self, *_):
+        self._end()
+
+    def _end(self):
         self.ended.set()
         for thread in self.threads:
             thread.join()
-        self.seconds = time.monotonic() - self.began
 
     def check(self):
-        """It did what it should: nearly the rate, and all three."""
+        """It did what it should, and went on all the while."""
         assert not self.errors, self.errors[0]
-        assert min(self.counts[what] for what in ("create", "change", "delete")) > 0
-        assert sum(self.counts.values()) > self.rate * self.seconds / 2, f"{self.counts} in {self.seconds:.1f} s"
+        assert sum(self.counts.values()) > self.before + len(self.threads), f"{self.counts}, {self.before} at the beginning"
 
     def _work(self, number, seed):
         chance = random.Random(seed)

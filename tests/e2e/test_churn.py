@@ -64,7 +64,7 @@ def expect_whole(folder):
 
 @ACCESS
 @pytest.mark.sanitize
-@pytest.mark.bounded(300)
+@pytest.mark.bounded(600)
 def test_programs_get_through(cluster, namespace, mount, tmp_path, options):
     require_tools("grep", "find", "diff", "tar", "rsync", "cp", "git")
     mounted = mount(*options)
@@ -85,7 +85,7 @@ def test_programs_get_through(cluster, namespace, mount, tmp_path, options):
     # Nothing is left behind once it is quiet.
     present = {item["metadata"]["name"] + ".yaml"
                for item in cluster.api("GET", f"/api/v1/namespaces/{namespace}/configmaps")["items"]}
-    mounted.wait_for(lambda: set(os.listdir(tree / "configmaps")) == present, "the listing is true", 10)
+    mounted.wait_for(lambda: set(os.listdir(tree / "configmaps")) == present, "the listing is true")
     for name in present:
         text = cluster.kubectl_bytes("get", "configmaps", name[:-5], "-n", namespace, "-o", "yaml") if name.startswith(
             "churn-1") else None
@@ -104,7 +104,7 @@ def big(namespace, version):
 @pytest.mark.parametrize("form", ["yaml", "json"])
 @ACCESS
 @pytest.mark.sanitize
-@pytest.mark.bounded(300)
+@pytest.mark.bounded(600)
 def test_a_slow_reader_sees_one_version(sample, namespace, mount, options, form):
     mounted = mount(*options)
     file = mounted.file("recipes.sample.kubefs.dev", "big", namespace, form)
@@ -142,6 +142,7 @@ def test_a_slow_reader_sees_one_version(sample, namespace, mount, options, form)
 
 @ACCESS
 @pytest.mark.sanitize
+@pytest.mark.bounded(300)
 def test_many_readers_under_churn(cluster, namespace, mount, options):
     """Whole files, read at once or in pieces, while each is changed all the time."""
     mounted = mount(*options)
@@ -172,13 +173,15 @@ def test_many_readers_under_churn(cluster, namespace, mount, options):
         threads = [threading.Thread(target=read, args=(number,)) for number in range(len(reads))]
         for thread in threads:
             thread.start()
-        mounted.wait_for(lambda: sum(churn.counts.values()) > 800 or churn.errors, "800 changes", 60)
-        ended.set()
+        try:
+            mounted.wait_for(lambda: sum(churn.counts.values()) > 800 and min(reads) > 20 or churn.errors,
+                             "800 changes and 20 readings by each", 200)
+        finally:
+            ended.set()
         for thread in threads:
             thread.join()
     churn.check()
     assert not failures, failures[:5]
-    assert min(reads) > 20
 
 
 @pytest.mark.sanitize
@@ -220,10 +223,10 @@ def test_an_update_is_visible_in_milliseconds(cluster, namespace, mount, options
         cluster.api("PUT", path, config_map("one", namespace, f"update-{number} " + "y" * number))
         began = time.monotonic()
         while f"update-{number} ".encode() not in file.read_bytes():
-            assert time.monotonic() < began + 10, f"update {number} is not seen"
+            assert time.monotonic() < began + 60, f"update {number} is not seen"
         took.append(time.monotonic() - began)
         assert file.stat().st_size == len(file.read_bytes())
-        assert f"update-{number} ".encode() in file.with_suffix(".json").read_bytes()
+        mounted.wait_for(lambda: f"update-{number} ".encode() in file.with_suffix(".json").read_bytes(), "its JSON is new, too")
     # It is a notification that shows it, not a time-out of the kernel's; how fast is the benchmark's to say.
     assert statistics.median(took) < 1, f"median {statistics.median(took)} s, worst {max(took)} s"
 
@@ -243,16 +246,16 @@ def test_names_come_and_go(cluster, namespace, mount, options):
             assert not any(file.exists() for file in files)
             assert f"{name}.yaml" not in os.listdir(folder)
         cluster.api.create(config_map(name, namespace))
-        mounted.wait_for(files[0].exists, "a negative entry heals", 5)
-        mounted.wait_for(files[1].exists, "that of the JSON heals", 5)
+        mounted.wait_for(files[0].exists, "a negative entry heals", 30)
+        mounted.wait_for(files[1].exists, "that of the JSON heals", 30)
         assert files[2].exists()
-        mounted.wait_for(lambda: f"{name}.yaml" in os.listdir(folder), "it appears in the listing", 5)
+        mounted.wait_for(lambda: f"{name}.yaml" in os.listdir(folder), "it appears in the listing", 30)
         if number % 2:
             continue
         cluster.api.delete(config_map(name, namespace))
-        mounted.wait_for(lambda: not files[0].exists(), "a deleted one vanishes", 5)
-        mounted.wait_for(lambda: not files[1].exists(), "its JSON vanishes", 5)
-        mounted.wait_for(lambda: f"{name}.yaml" not in os.listdir(folder), "it vanishes from the listing", 5)
+        mounted.wait_for(lambda: not files[0].exists(), "a deleted one vanishes", 30)
+        mounted.wait_for(lambda: not files[1].exists(), "its JSON vanishes", 30)
+        mounted.wait_for(lambda: f"{name}.yaml" not in os.listdir(folder), "it vanishes from the listing", 30)
 
 
 @pytest.mark.sanitize
@@ -265,6 +268,6 @@ def test_an_open_file_outlives_its_object(cluster, namespace, mount):
         with open(file, "rb", buffering=0) as stream:
             begin = stream.read(10)
             cluster.api.delete(item)
-            mounted.wait_for(lambda: not file.exists(), "it vanishes", 5)
+            mounted.wait_for(lambda: not file.exists(), "it vanishes", 30)
             text = begin + stream.readall()
         assert len(versions_in(text)) == 1 and text.count(b"version-") >= 2000
