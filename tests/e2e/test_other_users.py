@@ -158,7 +158,7 @@ mount --bind "$HOME/fuse.conf" /etc/fuse.conf
 cat >"$HOME/tries.py"
 as() { id=$1; shift; setpriv --reuid="$id" --regid="$id" --clear-groups "$@"; }
 as 65534 "$@"
-daemon=$(pgrep -f "^$1 .*$HOME/mnt\\$")
+daemon=$(pgrep -o -f "^$1 .*$HOME/mnt\\$")
 trap 'kill "$daemon" 2>/dev/null || true' EXIT
 folder="$HOME/mnt/namespaces/$NAMESPACE/configmaps"
 as 65534 sh -euc 'printf %s mine >"$1/.one.yaml.swp"; chmod 600 "$1/.one.yaml.swp"' sh "$folder"

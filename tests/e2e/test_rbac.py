@@ -181,7 +181,7 @@ ACCESS = """
 cat >"$HOME/access.py"
 exec setpriv --reuid=65534 --regid=65534 --clear-groups sh -euc '
 "$@"
-daemon=$(pgrep -f "^$1 .*$HOME/mnt\\$")
+daemon=$(pgrep -o -f "^$1 .*$HOME/mnt\\$")
 python3 "$HOME/access.py" "$HOME/mnt" || status=$?
 fusermount3 -u "$HOME/mnt"
 tail --pid="$daemon" -f /dev/null
@@ -195,7 +195,7 @@ def may(path):
     return "".join(letter for letter, flag in (("r", os.R_OK), ("w", os.W_OK), ("x", os.X_OK))
                    if os.access(f"{top}/{path}", flag))
 # What the server allows is taken for everything until it has said so.
-deadline = time.monotonic() + 20
+deadline = time.monotonic() + 60
 while "w" in may("configmaps/one.yaml") and time.monotonic() < deadline:
     time.sleep(0.05)
 paths = ["configmaps", "configmaps/one.yaml", "configmaps/one.json", "secrets/hidden.yaml", "services/web.yaml", "pods"]
@@ -274,6 +274,7 @@ GRANTS = {
 }
 
 
+@pytest.mark.bounded(400)
 @pytest.mark.parametrize("grant, options", [("cluster", []), ("namespace", ["-o", "ro"]), ("named", ["-o", "ro"])],
                          ids=GRANTS)
 def test_rights_that_go_and_come_back(cluster, mount, filled, user, relay, grant, options):
@@ -301,9 +302,9 @@ def test_rights_that_go_and_come_back(cluster, mount, filled, user, relay, grant
 
     with open(one) as held:
         cluster.kubectl("delete", "-f", "-", input=granted)
-        cluster.wait_for(lambda: not may_read(), "the right is gone", 10)
+        cluster.wait_for(lambda: not may_read(), "the right is gone", 60)
         relay.cut()
-        mounted.wait_for(lambda: denied(os.stat, one), "the object is denied", 30)
+        mounted.wait_for(lambda: denied(os.stat, one), "the object is denied")
         # Nor is it to be had by another name, or by what the kernel kept; and nothing of this takes long.
         began = time.monotonic()
         for function, path in ((os.listdir, directory), (pathlib.Path.read_bytes, one), (os.stat, directory / "two.yaml"),
@@ -313,7 +314,7 @@ def test_rights_that_go_and_come_back(cluster, mount, filled, user, relay, grant
         done = subprocess.run(["grep", "-r", "key: first", "configmaps"], cwd=directory.parent, capture_output=True,
                               text=True, timeout=60, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (2, "", "grep: configmaps: Permission denied\n")
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 45
         assert "key: first" in held.read(), "who had it open keeps that version"
     assert "EACCES" in mounted.errors() and "configmaps" in mounted.errors()
     # What may still be read is, and stays true.
@@ -322,7 +323,7 @@ def test_rights_that_go_and_come_back(cluster, mount, filled, user, relay, grant
 
     change(cluster, filled, "one", "meanwhile")
     cluster.kubectl("apply", "-f", "-", input=granted)
-    mounted.wait_for(lambda: not denied(os.stat, one), "the right is back", 45)
+    mounted.wait_for(lambda: not denied(os.stat, one), "the right is back", 100)
     assert one.read_bytes() == cluster.kubectl_bytes("get", "configmap", "one", "-n", filled, "-o", "yaml")
     assert bool(can_list(directory)) == whole
     change(cluster, filled, "one", "afterwards")

@@ -150,7 +150,7 @@ def test_move_between_clusters(clusters, place):
     assert failure_of(os.rename, source, target) == errno.EXDEV
     subprocess.run(["mv", source, target], check=True)
     assert stored(there, place, "two")["data"] == {"key": "first"}
-    here.wait_for(lambda: not here.exists(f"/api/v1/namespaces/{place.name}/configmaps/one"), "the old one is deleted", 10)
+    here.wait_for(lambda: not here.exists(f"/api/v1/namespaces/{place.name}/configmaps/one"), "the old one is deleted")
     assert not source.exists() and writes(there, place) == [("create", 201)]
 
 
