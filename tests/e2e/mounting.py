@@ -226,7 +226,7 @@ class Mount:
     def file(self, resource, name, namespace=None, form="yaml"):
         return self.resource(resource, namespace) / f"{name}.{form}"
 
-    def wait_for(self, condition, what, timeout=30):
+    def wait_for(self, condition, what, timeout=60):
         """Ask until a condition holds; returns its value."""
         deadline = time.monotonic() + timeout
         while True:

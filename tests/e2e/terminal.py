@@ -27,7 +27,7 @@ set -g default-terminal screen
 set -s escape-time 0
 """
 # The two cores may have much else to do.
-SECONDS = 30
+SECONDS = 60
 POLL_SECONDS = 0.03
 
 

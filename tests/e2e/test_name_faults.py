@@ -19,7 +19,7 @@ from editing import (UNKNOWN, changed, comments, failure_of, finish, in_other, m
                      without_comments)
 
 SECONDS = 10
-SLACK = 8  # on a busy machine
+SLACK = 15  # on a busy machine; less than a save may take that is none of a name
 POINTS = ["before", "half", "after", "half answer"]
 
 
@@ -37,8 +37,8 @@ def timed(function, *arguments):
 
 def wait_over(item, new):
     """Until what a rename began is over, which may be after its answer."""
-    item.desk.mount.wait_for(lambda: item.stored()["data"]["key"] == new or item.rejected.exists(), "the save is over", 40)
-    item.desk.mount.wait_for(item.is_current, "the file is the object", 60)
+    item.desk.mount.wait_for(lambda: item.stored()["data"]["key"] == new or item.rejected.exists(), "the save is over")
+    item.desk.mount.wait_for(item.is_current, "the file is the object", 100)
 
 
 def check_renamed(item, scratch, text, code, new="two"):
@@ -143,7 +143,7 @@ def test_cut_mkdir(proxy, proxy_desk, point):
 ROLE = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "rules": []}
 
 
-@pytest.mark.bounded(240)
+@pytest.mark.bounded(300)
 def test_server_that_says_nothing(proxy, proxy_desk):
     """Each operation has a directory of its own, which only the kernel locks: elsewhere nobody waits."""
     silent, other = proxy_desk.config_map(key="one"), proxy_desk.config_map(key="one")
@@ -168,13 +168,15 @@ def test_server_that_says_nothing(proxy, proxy_desk):
     proxy.rule = rule
     try:
         with concurrent.futures.ThreadPoolExecutor() as pool:
+            began = time.monotonic()
             waiting = [pool.submit(timed, *call) for call in (
                 (os.rename, scratches[0], silent.file), (os.rename, scratches[1], swallowed.file),
                 (in_other_or_fail, victim.file), (os.mkdir, folder))]
             for _ in waiting:
-                assert begun.acquire(timeout=30)
+                assert begun.acquire(timeout=60)
             check_others(other, other.text())
-            assert not any(future.done() for future in waiting)
+            over = any(future.done() for future in waiting)
+            assert not over or time.monotonic() - began > SECONDS
             for future in waiting:
                 code, took = future.result(60)
                 assert code == errno.ETIMEDOUT, os.strerror(code)
@@ -185,7 +187,7 @@ def test_server_that_says_nothing(proxy, proxy_desk):
         assert failure_of(os.mkdir, folder) == errno.EEXIST
         for scratch, item, kept in zip(scratches, (silent, swallowed), (text, secret)):
             assert scratch.read_text() == kept
-            item.desk.mount.wait_for(item.rejected.exists, "the text is kept", 40)
+            item.desk.mount.wait_for(item.rejected.exists, "the text is kept")
             assert without_comments(item.rejected_text()) == kept
             assert "ETIMEDOUT" in comments(item.rejected_text())
         assert silent.sent() == [] and swallowed.stored_writes() == ["update"]
@@ -206,18 +208,19 @@ def in_other_or_fail(file):
 def check_others(other, text):
     """Reading, listing elsewhere and attributes, beside a directory that the kernel has locked."""
     times = []
-    for _ in range(50):
+    for _ in range(20):
         began = time.monotonic()
         assert other.text() == text
         os.listdir(other.file.parent.parent)
         os.stat(other.file)
         times.append(time.monotonic() - began)
-    assert statistics.median(times) < 0.02 and max(times) < 2, f"{statistics.median(times)} {max(times)}"
+    # Who waited for the others would do so for seconds, each time.
+    assert statistics.median(times) < 0.5 and max(times) < SECONDS / 2, f"{statistics.median(times)} {max(times)}"
 
 
 # The server
 
-@pytest.mark.bounded(240)
+@pytest.mark.bounded(400)
 def test_killed_server(other_cluster, other_desk):
     """kill -9 before and while a name changes; afterwards the same can be done."""
     item, victim = other_desk.config_map(key="one"), other_desk.config_map(key="one")
@@ -229,11 +232,11 @@ def test_killed_server(other_cluster, other_desk):
         code, took = timed(*call)
         assert code in UNKNOWN, f"{call[0].__name__}: {os.strerror(code)}"
         assert took < SECONDS + SLACK
-    other_desk.mount.wait_for(item.rejected.exists, "the text is kept", 40)
+    other_desk.mount.wait_for(item.rejected.exists, "the text is kept")
     assert scratch.read_text() == text == without_comments(item.rejected_text())
     assert "key: one" in item.text() and victim.file.exists()
     other_cluster.start_apiserver()
-    other_desk.mount.wait_for(lambda: not other_desk.mount.is_away(), "the server is back", 60)
+    other_desk.mount.wait_for(lambda: not other_desk.mount.is_away(), "the server is back", 100)
     other_cluster.api.local.__dict__.clear()
     assert item.stored() == item.made and victim.exists()
     os.rename(scratch, item.file)
@@ -250,7 +253,7 @@ def test_killed_server(other_cluster, other_desk):
         webhook.hang()
         with concurrent.futures.ThreadPoolExecutor() as pool:
             renaming = pool.submit(timed, os.rename, scratch, item.file)
-            assert webhook.asked.wait(30)
+            assert webhook.asked.wait(60)
             other_cluster.kill_apiserver()
             webhook.allow()
             webhook.go.set()
@@ -258,7 +261,7 @@ def test_killed_server(other_cluster, other_desk):
             code, took = renaming.result(60)
         assert took < SECONDS + SLACK
         other_cluster.api.local.__dict__.clear()
-        other_desk.mount.wait_for(lambda: not other_desk.mount.is_away(), "the server is back", 60)
+        other_desk.mount.wait_for(lambda: not other_desk.mount.is_away(), "the server is back", 100)
         check_renamed(item, scratch, text, code)
 
 
@@ -273,7 +276,7 @@ def test_removal_that_is_refused_in_earnest(cluster, desk):
         subprocess.run(["rm", item.file], check=True)
         desk.mount.wait_for(lambda: reason in desk.mount.errors(), "the reason is told")
         desk.mount.wait_for(item.file.exists, "the name is back")
-        assert item.file.name in desk.listing()
+        desk.mount.wait_for(lambda: item.file.name in desk.listing(), "it is listed")
         assert item.text() == item.kubectl_text() and item.stored() == item.made
         line = next(line for line in desk.mount.errors().splitlines() if reason in line)
         assert "EACCES" in line and f"{item.file.name}: not deleted" in line
@@ -310,7 +313,7 @@ def test_unmount_waits_for_a_removal(proxy, cluster, mount, namespace):
     proxy.rule = proxy.once("DELETE", "hold")
     try:
         assert in_other("os.unlink(arguments[0])", mounted.file("configmaps", "one", namespace)) == 0
-        assert proxy.held.wait(30)
+        assert proxy.held.wait(60)
         subprocess.run(["fusermount3", "-u", mounted.path], check=True)
         with pytest.raises(subprocess.TimeoutExpired):
             mounted.process.wait(0.5)

@@ -5,6 +5,7 @@ nothing was done twice.
 """
 
 import concurrent.futures
+import contextlib
 import errno
 import os
 import pathlib
@@ -59,7 +60,7 @@ import re
 def work(number):
     path = arguments[0]
     chance = random.Random(number)
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + 250
     while True:
         text = open(path).read()
         count = int(re.search(r'count: "(\\d+)"', text).group(1))
@@ -81,9 +82,10 @@ def test_disjoint_fields(desk):
 
 
 @pytest.mark.sanitize
+@pytest.mark.bounded(400)
 def test_one_counter(desk):
     item = desk.config_map(count="0")
-    assert finish(start_other(EACH_ADDS_ONE, item.file, WRITERS), 150) == 0
+    assert finish(start_other(EACH_ADDS_ONE, item.file, WRITERS), 300) == 0
     assert item.stored()["data"] == {"count": str(WRITERS)}
     assert item.stored_writes() == ["update"] * WRITERS
 
@@ -155,7 +157,7 @@ def test_killed_writer(desk, command, number):
         # A shell takes no notice of a SIGINT that comes while it waits for what then ends well, as cat does.
         desk.mount.wait_for(lambda: "sleep" in map(name_of, [process.pid, *descendants(process.pid)]), "it waits")
     os.killpg(process.pid, number)
-    process.wait(30)
+    process.wait(60)
     desk.mount.wait_for(item.rejected.exists, "the text is kept")
     assert without_comments(item.rejected_text()) == half
     assert "killed" in comments(item.rejected_text())
@@ -168,13 +170,12 @@ def wait_written(process, item, size):
     """Until a descriptor of one of its processes is so far in the file."""
     def positions():
         for pid in [process.pid, *map(int, descendants(process.pid))]:
-            for number in os.listdir(f"/proc/{pid}/fd"):
-                try:
-                    if os.readlink(f"/proc/{pid}/fd/{number}") == str(item.file):
-                        with open(f"/proc/{pid}/fdinfo/{number}", encoding="utf-8") as info:
-                            yield int(info.readline().split()[1])
-                except OSError:
-                    continue
+            # Any of them may end meanwhile.
+            with contextlib.suppress(OSError):
+                for number in os.listdir(f"/proc/{pid}/fd"):
+                    with contextlib.suppress(OSError):
+                        if os.readlink(f"/proc/{pid}/fd/{number}") == str(item.file):
+                            yield int(pathlib.Path(f"/proc/{pid}/fdinfo/{number}").read_text().split()[1])
 
     item.desk.mount.wait_for(lambda: any(position >= size for position in positions()), "the half is written")
 
@@ -187,10 +188,12 @@ def name_of(pid):
 
 
 def descendants(pid):
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as file:
-        for child in file.read().split():
-            yield child
-            yield from descendants(child)
+    children = []
+    with contextlib.suppress(OSError):
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    for child in children:
+        yield child
+        yield from descendants(child)
 
 
 @pytest.mark.sanitize
@@ -205,7 +208,7 @@ save(arguments[0], arguments[1])
 """
     proxy.rule = proxy.once("PUT", "hold")
     process = start_other(code, item.file, text)
-    assert proxy.held.wait(30)
+    assert proxy.held.wait(60)
     process.send_signal(signal.SIGINT)
     time.sleep(0.2)  # for the signal to be seen
     assert process.poll() is None
@@ -217,11 +220,11 @@ save(arguments[0], arguments[1])
     proxy.rule = proxy.once("PUT", "hold")
     process = start_other("save(arguments[0], arguments[1])", item.file,
                           changed(item, "key: two", "key: three"))
-    assert proxy.held.wait(30)
+    assert proxy.held.wait(60)
     process.kill()
     time.sleep(0.2)  # for the signal to be seen
     proxy.go.set()
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     proxy_desk.mount.wait_for(lambda: "key: three" in item.text(), "what was on the wire is done")
     item.check_saved(["update", "update"])
 
@@ -239,7 +242,7 @@ def check_outcome(item, code, text, new):
         item.check_saved()
         return
     assert code in UNKNOWN, os.strerror(code)
-    item.desk.mount.wait_for(item.is_current, "the file is the object", 60)
+    item.desk.mount.wait_for(item.is_current, "the file is the object", 100)
     assert without_comments(item.rejected_text()) == text
     # The same writer's next try finds out; it is no conflict with itself.
     save(item.file, text)
@@ -279,7 +282,7 @@ def test_cut_create(proxy, proxy_desk, point):
               and event.get("objectRef", {}).get("name") == name]
     assert sum(event["responseStatus"]["code"] == 201 for event in events) == int(there)
     assert len(events) <= 2
-    assert file.exists() == there
+    proxy_desk.mount.wait_for(lambda: file.exists() == there, "the file says the same")
 
 
 @pytest.mark.parametrize("point", ["before", "after"])
@@ -294,7 +297,7 @@ def test_cut_delete(proxy, proxy_desk, point):
     proxy_desk.mount.wait_for(lambda: item.file.exists() == item.exists(), "the file says the same", 60)
 
 
-@pytest.mark.bounded(240)
+@pytest.mark.bounded(300)
 def test_server_that_says_nothing(proxy, proxy_desk):
     """Time-outs are bounded, and so are those of what arrived and was not answered."""
     points = ["silent", "swallow"]
@@ -324,21 +327,23 @@ def test_others_are_not_held_up(proxy, proxy_desk):
     proxy.rule = proxy.once("PUT", "hold")
     with concurrent.futures.ThreadPoolExecutor() as pool:
         save_of_it = pool.submit(outcome_of, save, hanging.file, changed(hanging))
-        assert proxy.held.wait(30)
+        assert proxy.held.wait(60)
         times = []
-        for _ in range(200):
+        for _ in range(50):
             began = time.monotonic()
             assert "key: one" in other.text()
             os.listdir(other.file.parent)
             assert "key: one" in hanging.text()
             times.append(time.monotonic() - began)
         save(other.file, text)
-        other.check_saved()
+        # It hangs for as long as nobody lets it go: none of these has waited for it.
         assert not save_of_it.done()
         proxy.go.set()
         assert save_of_it.result(BOUND) == 0
+    other.check_saved()
     hanging.check_saved()
-    assert statistics.median(times) < 0.02 and max(times) < 1, f"{statistics.median(times)} {max(times)}"
+    # Who waited for a time-out would do so for seconds, each time.
+    assert statistics.median(times) < 0.5, f"{statistics.median(times)} {max(times)}"
 
 
 # The daemon
@@ -373,7 +378,7 @@ def test_killed_daemon_amid_a_save(cluster, desk, mount, point):
         with concurrent.futures.ThreadPoolExecutor() as pool:
             saving = pool.submit(outcome_of, save, file, text)
             if point == "before":
-                assert proxy.held.wait(30)
+                assert proxy.held.wait(60)
             else:
                 cluster.wait_for(lambda: item.stored()["data"]["key"] == "two", "the server has it")
             doomed.process.kill()
@@ -388,7 +393,7 @@ def test_killed_daemon_amid_a_save(cluster, desk, mount, point):
 
 # The server
 
-@pytest.mark.bounded(240)
+@pytest.mark.bounded(400)
 def test_killed_server(other_cluster, other_desk):
     """kill -9 before the save, and while it is under way; afterwards the same text can be saved."""
     item = other_desk.config_map(key="one")
@@ -403,7 +408,7 @@ def test_killed_server(other_cluster, other_desk):
     assert without_comments(item.rejected_text()) == text
     assert "key: one" in item.text()
     other_cluster.start_apiserver()
-    other_desk.mount.wait_for(lambda: not other_desk.mount.is_away(), "the server is back", 60)
+    other_desk.mount.wait_for(lambda: not other_desk.mount.is_away(), "the server is back", 100)
     other_cluster.api.local.__dict__.clear()
     assert item.stored() == item.made
     os.rename(item.rejected, item.file)
@@ -415,14 +420,14 @@ def test_killed_server(other_cluster, other_desk):
         webhook.hang()
         with concurrent.futures.ThreadPoolExecutor() as pool:
             saving = pool.submit(outcome_of, save, item.file, text)
-            assert webhook.asked.wait(30)
+            assert webhook.asked.wait(60)
             other_cluster.kill_apiserver()
             webhook.allow()
             webhook.go.set()
             other_cluster.start_apiserver()
             code = saving.result(BOUND)
         other_cluster.api.local.__dict__.clear()
-        other_desk.mount.wait_for(lambda: not other_desk.mount.is_away(), "the server is back", 60)
+        other_desk.mount.wait_for(lambda: not other_desk.mount.is_away(), "the server is back", 100)
         check_outcome(item, code, text, "two")
 
 
@@ -432,7 +437,8 @@ def test_killed_server(other_cluster, other_desk):
 def test_admission(cluster, desk):
     item = desk.config_map(key="one")
     text = changed(item)
-    with Webhook(cluster, desk.namespace, seconds=2) as webhook:
+    # Five tries of that, and the pauses between them, are less than a save may take.
+    with Webhook(cluster, desk.namespace, seconds=4) as webhook:
         for code, wanted in (403, errno.EACCES), (422, errno.EINVAL), (400, errno.EINVAL):
             webhook.refuse(code, f"not on a Friday, says {code}")
             assert failure_of(save, item.file, text) == wanted

@@ -189,9 +189,9 @@ os.execv("/bin/echo", ["echo", "0"])
 """
     process = start_other(code, item.file, text)
     began = time.monotonic()
-    assert subprocess.run(["ps", "-ef"], capture_output=True, timeout=30, check=True).stdout
+    assert subprocess.run(["ps", "-ef"], capture_output=True, timeout=60, check=True).stdout
     assert finish(process) == 0
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     item.desk.mount.wait_for(lambda: "key: two" in item.text(), "the text is saved")
     item.check_saved()
 
@@ -351,7 +351,7 @@ def test_bad_text(item, what):
     memory = item.desk.mount.resident_bytes()
     began = time.monotonic()
     assert failure_of(save, item.file, data) == (errno.EFBIG if what in TOO_MUCH else errno.EINVAL)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     assert item.desk.mount.resident_bytes() - memory < 300 << 20
     assert item.sent() == []
     assert item.stored() == item.made
