@@ -17,7 +17,7 @@ from cutting_proxy import CuttingProxy  # noqa: E402
 from editing import Desk, Desks  # noqa: E402
 from mounting import Mount  # noqa: E402
 
-TIMEOUT = 180
+TIMEOUT = 300
 NAMES = itertools.count(1)
 
 

@@ -147,12 +147,19 @@ class Mount:
             return
         try:
             if is_mounted(self.path):
-                refusal = unmount(self.path)
-                if refusal:
-                    raise MountError(f"{refusal}\n{self.users()}")
+                self._unmount()
             self.check_end()
         finally:
             self.abandon()
+
+    def _unmount(self, timeout=10):
+        deadline = time.monotonic() + timeout
+        while refusal := unmount(self.path):
+            users = self.users()
+            # Whoever reads a link in /proc that leads there has it in use for a moment.
+            if users or time.monotonic() > deadline:
+                raise MountError(f"{refusal}\nin use by: {'; '.join(users) or 'nobody now'}")
+            time.sleep(0.05)
 
     def check_end(self, timeout=END_SECONDS):
         """Wait until the program has ended by itself, as it should."""
@@ -181,14 +188,14 @@ class Mount:
         self.process = None
 
     def users(self):
-        """The processes that have something of the mount open, for a message."""
+        """The processes that have something of the mount open."""
         found = []
         for process in pathlib.Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 links = [process / "cwd", process / "root", *(process / "fd").iterdir()]
                 if any(os.readlink(link).startswith(str(self.path)) for link in links):
                     found.append(f"{process.name} {(process / 'cmdline').read_bytes().replace(bytes(1), b' ').decode()}")
-        return "in use by: " + ("; ".join(found) or "nobody now")
+        return found
 
     # What it says
 

@@ -15,9 +15,9 @@ from churn import Churn, lines_of, versions_in
 from mounting import require_tools
 
 ACCESS = pytest.mark.parametrize("options", [["-o", "ro"], []], ids=["ro", "rw"])
-# What a name that is deleted meanwhile makes programs say, on any file system.
+# What a name that is deleted meanwhile, and perhaps made again, makes programs say, on any file system.
 GONE = re.compile(r"No such file or directory|File removed before we read it|file has vanished|unable to index file"
-                  r"|unable to stat|adding files failed|failed to insert into database")
+                  r"|unable to stat|adding files failed|failed to insert into database|as it was replaced while being copied")
 SUMMARY = re.compile(r"^tar: Exiting with failure status|^tar: Error exit delayed|^rsync warning: some files vanished|^$")
 # A directory does change while tar reads it.
 DIRECTORY_CHANGED = re.compile(r"^tar: (\S*/)?[^/.]+/?: file changed as we read it$")

@@ -163,8 +163,9 @@ def test_copies(desk, item, other_namespace):
 
 def test_copy_of_a_namespaces_config_maps(desk, other_namespace):
     source = desk.name(f"{desk.namespace}-source")
-    desk.cluster.kubectl("create", "namespace", source)
+    desk.cluster.create_namespace(source)
     try:
+        desk.mount.wait_for(desk.directory(namespace=source).is_dir, "the namespace")
         names = {f"map-{number}" for number in range(10)}
         desk.api.create_many({"apiVersion": "v1", "kind": "ConfigMap", "data": {"key": name},
                               "metadata": {"name": name, "namespace": source}} for name in names)

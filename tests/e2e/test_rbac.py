@@ -171,6 +171,7 @@ def test_modes_of_views_follow_rights_of_their_own(cluster, mount, filled, user)
     assert permissions(views / "status.yaml") == 0o444
     assert permissions(views / "scale") == 0o644
     assert not os.access(views / "status.yaml", os.W_OK)
+    mounted.wait_for(lambda: "\n  observedGeneration: " in file.read_text(), "its controller saw it")
     changed = re.sub(r"(?m)^  observedGeneration: .*$", "  observedGeneration: 7", file.read_text())
     assert failure_of(save, views / "status.yaml", changed) == errno.EACCES
     save(views / "scale", "1\n")
