@@ -28,7 +28,7 @@ mount --rbind "$dev" /dev
 """
 
 
-def run(folder, script, *arguments, input="", timeout=100, **options):
+def run(folder, script, *arguments, input="", timeout=200, **options):
     """The finished script, a shell's, with the arguments as $1 and so on; it runs as root."""
     require_tools("unshare", "mount", "mknod")
     dev = folder / "dev"
