@@ -31,14 +31,15 @@ static struct http_channel *channel_create(void)
 	return channel;
 }
 
-struct http_channel *http_lane_take(struct http_lane_channels *lane)
+struct http_channel *http_lane_take(struct http_lane_channels *lane, unsigned int streams_max)
 {
 	struct http_channel *channel;
 	unsigned int i;
 
+	lane->kept = streams_max == 1 ? HTTP_CHANNELS_KEPT_SINGLE : HTTP_CHANNELS_KEPT;
 	for (i = 0; i < lane->channels->len; i++) {
 		channel = g_ptr_array_index(lane->channels, i);
-		if (!channel->retired && channel->streams < HTTP_CHANNEL_STREAMS_MAX) {
+		if (!channel->retired && channel->streams < streams_max) {
 			channel->streams++;
 			return channel;
 		}
@@ -59,6 +60,6 @@ void http_lane_retire(struct http_channel *channel)
 void http_lane_give(struct http_lane_channels *lane, struct http_channel *channel)
 {
 	channel->streams--;
-	if (channel->streams == 0 && (channel->retired || lane->channels->len > 1))
+	if (channel->streams == 0 && (channel->retired || lane->channels->len > lane->kept))
 		g_ptr_array_remove(lane->channels, channel);
 }

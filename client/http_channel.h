@@ -16,6 +16,13 @@
  */
 #define HTTP_CHANNEL_STREAMS_MAX 90U
 
+/*
+ * What a lane keeps of channels without exchanges: of connections that carry one at a time, as
+ * many as are used together all the time.
+ */
+#define HTTP_CHANNELS_KEPT 1U
+#define HTTP_CHANNELS_KEPT_SINGLE 4U
+
 struct http_channel {
 	CURLSH *share;
 	unsigned int streams; /* exchanges dealt to it */
@@ -24,14 +31,18 @@ struct http_channel {
 
 struct http_lane_channels {
 	GPtrArray *channels; /* of struct http_channel * */
+	unsigned int kept;
 };
 
 void http_lane_init(struct http_lane_channels *lane);
 /* Closes the connections. Every channel must have been given back. */
 void http_lane_finish(struct http_lane_channels *lane);
 
-/* A channel with room. NULL when memory is out. */
-struct http_channel *http_lane_take(struct http_lane_channels *lane);
+/*
+ * A channel with room among streams_max exchanges, of which all callers of a lane say the same.
+ * NULL when memory is out.
+ */
+struct http_channel *http_lane_take(struct http_lane_channels *lane, unsigned int streams_max);
 /*
  * Its connection is suspected dead: who comes gets another one, who is there has time-outs of
  * their own. (libcurl 7.88 neither waits for the answer to a HTTP/2 PING, nor does
@@ -40,6 +51,6 @@ struct http_channel *http_lane_take(struct http_lane_channels *lane);
 void http_lane_retire(struct http_channel *channel);
 /*
  * Gives it back once no easy handle uses its share. One without exchanges keeps its connection
- * unless the lane has another one, or it is retired.
+ * unless the lane has enough of them, or it is retired.
  */
 void http_lane_give(struct http_lane_channels *lane, struct http_channel *channel);

@@ -263,6 +263,20 @@ static struct http_lane_channels *lane_of(const struct http_exchange *exchange)
 			       : &client->lanes[exchange->lane];
 }
 
+/*
+ * Where one joins a connection like this, libcurl now and then lets what has arrived for one
+ * exchange lie until the next byte for another one, or takes an answer for ended before its
+ * trailers: it carries one at a time. (Of a thousand ranges, four at a time, one or two; none over
+ * TLS.)
+ */
+static unsigned int streams_max(
+	const struct http_exchange *exchange, const struct http_server *server)
+{
+	return exchange->http2 && !server->tls && breaks_what_it_reuses()
+		       ? 1
+		       : HTTP_CHANNEL_STREAMS_MAX;
+}
+
 static void set_version(struct http_exchange *exchange, const struct http_server *server)
 {
 	const gboolean known = exchange->http2 && !server->tls;
@@ -339,7 +353,8 @@ int http_setup(struct http_exchange *exchange)
 	const struct http_server *server = http_exchange_server(exchange);
 
 	if (exchange->channel == NULL)
-		exchange->channel = http_lane_take(lane_of(exchange));
+		exchange->channel =
+			http_lane_take(lane_of(exchange), streams_max(exchange, server));
 	if (exchange->transfer.easy == NULL)
 		exchange->transfer.easy = curl_easy_init();
 	if (exchange->channel == NULL || exchange->transfer.easy == NULL)

@@ -1,5 +1,6 @@
 """Keys of a real etcd as files."""
 
+import concurrent.futures
 import datetime
 import errno
 import os
@@ -18,6 +19,7 @@ from cluster import http_ok
 from etcd_server import Etcd
 from keys import GONE, Gateway, listed_paths, nasty_keys, nasty_value, path_of, settle, walk
 from mounting import BINARY, Mount, MountError, environment
+from relay import Relay
 from terminal import Terminal
 
 # A directory that is not watched shows what is new within LAYOUT_POLLED, and as long again for the kernel: 6 s, and the
@@ -357,6 +359,28 @@ def test_restart_of_etcd(etcd_mount):
         settle(lambda: not mount.is_away(), "the status says so", 30)
         settle(lambda: shows(mount, b"/dir/a", b"3") and shows(mount, b"/dir/b", b"4"), "the changes", 30)
         assert (mount.path / "never" / "read").read_bytes() == b"2"
+
+
+@pytest.mark.sanitize
+def test_loads_at_a_time_share_no_connection(etcd_mount):
+    """Without TLS libcurl 7.88 now and then loses what has come for one of them (client/http_setup.c)."""
+    with Etcd(extra=("--unsafe-no-fsync", "--enable-grpc-gateway=false")) as etcd:
+        port = int(etcd.url.rpartition(":")[2])
+        for name in "abcde":
+            etcd.ctl("put", f"/{name}/key", name)
+        with Relay(port) as relay:
+            mount = etcd_mount(source=f"etcd://127.0.0.1:{relay.url.rpartition(':')[2]}")
+            assert sorted(os.listdir(mount.path)) == list("abcde") and os.listdir(mount.path / "a") == ["key"]
+            before = relay.count
+            etcd.pause(0)
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                looks = [pool.submit(os.listdir, mount.path / name) for name in "bcde"]
+                try:
+                    # One of them has that of the first look. Later, each is tried again with a new one.
+                    settle(lambda: relay.count >= before + 3, "connections", 10)
+                finally:
+                    etcd.resume(0)
+                assert [look.result(60) for look in looks] == [["key"]] * 4
 
 
 def test_compaction_while_away(etcd_mount):
