@@ -597,6 +597,7 @@ struct key_directory *key_directory_create(
 			.strand = directory->strand,
 			.admission = options->admission,
 			.scope = &directory->scope,
+			.expected = options->expected,
 		},
 		&reflector_handlers, directory);
 	return directory;

@@ -70,6 +70,7 @@ struct key_directory_options {
 	struct strand_pool *pool;
 	struct admission *admission;
 	struct revision_clock *clock;
+	int64_t expected; /* keys; key_loader_start */
 	const struct key_directory_handlers *handlers;
 	void *data;
 };

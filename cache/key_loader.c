@@ -11,6 +11,8 @@
 #define CROWD_PAGES 8
 /* A part that holds less than this share of a crowd was cut too small. */
 #define SPARSE 16
+/* So many names in a row that were not where they were expected: they are of another kind. */
+#define MISSES_MAX 2
 
 struct key_loader {
 	struct etcd_client *client;
@@ -26,6 +28,9 @@ struct key_loader {
 	GBytes *part_end; /* only what is before it is asked for; NULL: all of the range */
 	size_t part_depth; /* bytes that the names of the part have in common */
 	int64_t part_keys; /* in all of it, or less; 0 before the first answer */
+	GBytes *guess_end; /* the next name is expected before it; NULL: where it is nobody knows */
+	gboolean crowded; /* before the last end that was no guess */
+	guint misses; /* in a row */
 	GPtrArray *hops; /* the owner's, of the last load; or NULL */
 	guint hop; /* the first that is not behind */
 	GPtrArray *new_hops;
@@ -56,6 +61,7 @@ static void loader_free(struct key_loader *loader)
 	g_clear_pointer(&loader->directory, g_bytes_unref);
 	g_clear_pointer(&loader->directory_key, g_bytes_unref);
 	g_clear_pointer(&loader->part_end, g_bytes_unref);
+	g_clear_pointer(&loader->guess_end, g_bytes_unref);
 	if (loader->hops != NULL)
 		g_ptr_array_unref(loader->hops);
 	g_ptr_array_unref(loader->new_hops);
@@ -262,6 +268,42 @@ static int64_t crowd(const struct key_loader *loader)
 	return MAX(KEY_LOADER_CROWD, CROWD_PAGES * loader->limit);
 }
 
+/* Makes a name the one that comes after it where names are numbered; FALSE: there is no such one.
+ */
+static gboolean increment(char *name, size_t length)
+{
+	while (length > 0 && name[length - 1] == '9') {
+		name[length - 1] = '0';
+		length--;
+	}
+	if (length == 0 || name[length - 1] == '\xff')
+		return FALSE;
+	name[length - 1]++;
+	return TRUE;
+}
+
+/* The name that the last one suggests is asked for alone. */
+static void choose_guess(struct key_loader *loader)
+{
+	const struct etcd_keys *range = &loader->ranges.at[loader->range];
+	g_autofree char *name = NULL;
+	g_autoptr(GBytes) guess = NULL;
+	g_autoptr(GBytes) end = NULL;
+	size_t length;
+
+	if (loader->hopped || loader->valued || loader->limit > GROWTH || !loader->last_is_deeper ||
+		!loader->crowded || loader->misses >= MISSES_MAX)
+		return;
+	length = g_bytes_get_size(loader->directory);
+	name = g_memdup2(g_bytes_get_data(loader->directory, NULL), length);
+	if (!increment(name, length))
+		return;
+	guess = key_join(loader->scope.prefix, name, length, KEY_JOIN_NONE);
+	end = key_scope_end_of_prefix(guess);
+	if (is_within(end, range->range_end) && g_bytes_compare(end, range->key) > 0)
+		loader->guess_end = g_steal_pointer(&end);
+}
+
 static void choose_next(struct key_loader *loader, size_t depth)
 {
 	loader->hopped = choose_hop(loader);
@@ -292,6 +334,20 @@ static void go_on(struct key_loader *loader, int64_t count)
 	/* The next key is a name and a byte; names that differ in their last one are one part. */
 	deepest = MAX(depth_of_next(loader), 2) - 2;
 	choose_next(loader, MIN(depth, deepest));
+	choose_guess(loader);
+}
+
+/* The page was for the name that was expected, wherever the part ends. */
+static void go_on_guessing(struct key_loader *loader, GBytes *guess_end, int64_t count)
+{
+	if (loader->last != NULL) {
+		loader->misses = 0;
+		go_on(loader, count);
+	} else {
+		loader->misses++;
+		begin_at(loader, g_bytes_ref(guess_end));
+		choose_next(loader, MIN(loader->part_depth, depth_of_next(loader)));
+	}
 }
 
 /* There is no more in the part: what comes is likely to be as dense as it was. */
@@ -313,6 +369,7 @@ static void go_to_next_part(struct key_loader *loader)
 static void on_done(void *data, const struct etcd_result *result, gboolean more, int64_t count)
 {
 	struct key_loader *loader = data;
+	g_autoptr(GBytes) guess_end = g_steal_pointer(&loader->guess_end);
 
 	loader->call = etcd_call_unref(loader->call);
 	if (result->errnum != 0 || loader->cancelled) {
@@ -323,7 +380,11 @@ static void on_done(void *data, const struct etcd_result *result, gboolean more,
 		loader->revision = result->revision;
 	loader->part_keys = MAX(loader->part_keys, count);
 	note_hop(loader, count);
-	if (loader->hopped && !loader->stopped && !more) {
+	if (guess_end == NULL)
+		loader->crowded = count > KEY_LOADER_CROWD;
+	if (guess_end != NULL) {
+		go_on_guessing(loader, guess_end, count);
+	} else if (loader->hopped && !loader->stopped && !more) {
 		go_on_hopping(loader);
 	} else if (loader->stopped || (more && loader->last != NULL)) {
 		go_on(loader, count);
@@ -345,8 +406,9 @@ static const struct etcd_range_handlers handlers = {.kv = on_kv, .done = on_done
 static void next_page(struct key_loader *loader)
 {
 	const struct etcd_keys *keys = &loader->ranges.at[loader->range];
+	GBytes *end = loader->part_end != NULL ? loader->part_end : keys->range_end;
 	const struct etcd_range range = {
-		.keys = {keys->key, loader->part_end != NULL ? loader->part_end : keys->range_end},
+		.keys = {keys->key, loader->guess_end != NULL ? loader->guess_end : end},
 		.revision = loader->revision,
 		.limit = loader->limit,
 		.keys_only = !loader->valued,
@@ -362,8 +424,8 @@ static void next_page(struct key_loader *loader)
 }
 
 struct key_loader *key_loader_start(struct etcd_client *client, const struct key_scope *scope,
-	GPtrArray *hops, const struct key_loader_handlers *loader_handlers, void *data,
-	struct strand *strand)
+	GPtrArray *hops, int64_t expected, const struct key_loader_handlers *loader_handlers,
+	void *data, struct strand *strand)
 {
 	struct key_loader *loader = g_new0(struct key_loader, 1);
 
@@ -377,6 +439,11 @@ struct key_loader *key_loader_start(struct etcd_client *client, const struct key
 	loader->hops = hops != NULL ? g_ptr_array_ref(hops) : NULL;
 	loader->new_hops = key_loader_hops_create();
 	loader->limit = 1;
+	if (expected > 0) {
+		/* Some more, so that one request is enough. */
+		loader->limit = MIN(expected + expected / 8 + 1, KEY_LOADER_PAGE_KEYS);
+		loader->valued = TRUE;
+	}
 	choose_next(loader, 0);
 	next_page(loader);
 	return loader;

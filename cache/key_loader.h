@@ -14,9 +14,13 @@
  * etcd counts the keys of a range up to its end, whatever the limit: a hop before a hundred
  * thousand keys takes tens of milliseconds, however little it brings. So where an answer tells of a
  * crowd, the next request is for the names alone that begin as the last one does, then for the next
- * such part, each as wide as fits what the last one held. And where the directory was loaded
+ * such part, each as wide as fits what the last one held, and within a part for the name that comes
+ * after the last one if names are numbered. And where the directory was loaded
  * before, each hop ends at the key that it found then: as long as that is still there, a load takes
  * as little of etcd's time as there are subdirectories.
+ *
+ * Where its siblings had keys alone, a directory is expected to have about as many, and the first
+ * request asks for them all, with their values.
  *
  * All pages are pinned to the revision of the first (protocol.md 30), or to the scope's own.
  */
@@ -54,10 +58,11 @@ GPtrArray *key_loader_hops_create(void);
 
 /*
  * Handlers run on strand. The loader belongs to itself and ends with done. scope is copied. hops,
- * if not NULL, is used on the strand until then, and changed when the load succeeds.
+ * if not NULL, is used on the strand until then, and changed when the load succeeds. expected: so
+ * many keys, and no subdirectory; 0: nobody knows.
  */
 struct key_loader *key_loader_start(struct etcd_client *client, const struct key_scope *scope,
-	GPtrArray *hops, const struct key_loader_handlers *handlers, void *data,
+	GPtrArray *hops, int64_t expected, const struct key_loader_handlers *handlers, void *data,
 	struct strand *strand);
 /* Before done, on the strand: done comes soon. */
 void key_loader_cancel(struct key_loader *loader);

@@ -259,8 +259,9 @@ static void on_admitted(void *data)
 	reflector->phase = PHASE_LOADING;
 	reflector->handlers->load_begun(reflector->data, reflector->went_back);
 	reflector->loader = key_loader_start(reflector->options.client, reflector->options.scope,
-		reflector->hops, &loader_handlers, key_reflector_ref(reflector),
-		reflector->options.strand);
+		reflector->hops, reflector->options.expected, &loader_handlers,
+		key_reflector_ref(reflector), reflector->options.strand);
+	reflector->options.expected = 0;
 }
 
 static void load_enqueue(struct key_reflector *reflector)

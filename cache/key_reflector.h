@@ -44,6 +44,7 @@ struct key_reflector_options {
 	struct strand *strand;
 	struct admission *admission;
 	const struct key_scope *scope; /* must outlive the reflector */
+	int64_t expected; /* key_loader_start, for the first load */
 };
 
 struct key_reflector *key_reflector_create(const struct key_reflector_options *options,

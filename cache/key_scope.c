@@ -29,6 +29,25 @@ gboolean key_scope_find(const struct key_scope *scope, GBytes *key, struct key_p
 	return TRUE;
 }
 
+/* The bytes of the prefix that all directories in the same one have in common. */
+static size_t parent_length(const struct key_scope *scope)
+{
+	size_t length;
+	const char *bytes = g_bytes_get_data(scope->prefix, &length);
+	const char *slash = length > 0 ? memrchr(bytes, '/', length - 1) : NULL;
+
+	return slash != NULL ? (size_t)(slash - bytes) + 1 : 0;
+}
+
+gboolean key_scope_are_siblings(const struct key_scope *a, const struct key_scope *b)
+{
+	size_t length = parent_length(a);
+
+	return length == parent_length(b) &&
+	       (length == 0 || memcmp(g_bytes_get_data(a->prefix, NULL),
+				       g_bytes_get_data(b->prefix, NULL), length) == 0);
+}
+
 GBytes *key_join(GBytes *prefix, const char *name, size_t length, int last)
 {
 	size_t prefix_length;

@@ -29,6 +29,9 @@ struct key_part {
 /* FALSE when the key is no part of the scope. */
 gboolean key_scope_find(const struct key_scope *scope, GBytes *key, struct key_part *ret);
 
+/* Whether both are directories in the same one, at whatever revision. */
+gboolean key_scope_are_siblings(const struct key_scope *a, const struct key_scope *b);
+
 /* At most that many ranges hold all keys of a scope and no others. */
 #define KEY_SCOPE_RANGES 2
 struct key_ranges {

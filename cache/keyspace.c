@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cache/key_commit.h"
+#include "cache/key_loader.h"
 #include "cache/key_probe.h"
 #include "cache/keyspace_parts.h"
 #include "client/error.h"
@@ -26,6 +27,8 @@ struct keyspace {
 	pthread_mutex_t lock; /* guards all below */
 	GHashTable *directories; /* its scope -> struct key_directory * (owned) */
 	GHashTable *commits; /* set of struct key_commit *, which leave by themselves */
+	struct key_scope leaf; /* the last directory that was loaded and has no subdirectory */
+	int64_t leaf_keys; /* in it, or as many of them as make a page; 0: there is none */
 	guint running; /* what has yet to say that it calls neither client nor handlers any more */
 	pthread_cond_t ended; /* running is 0 */
 	uint64_t timer;
@@ -54,10 +57,34 @@ static void on_changed(void *data, struct key_directory *directory, const struct
 	keyspace->options.handlers->changed(keyspace->options.data, keyspace, directory, change);
 }
 
+/* For its siblings, which may be like it (key_loader_start). */
+static void note_leaf(struct keyspace *keyspace, struct key_directory *directory)
+{
+	LOCK_GUARD(&keyspace->lock);
+	struct key_directory_status status;
+
+	key_directory_describe(directory, &status);
+	key_scope_finish(&keyspace->leaf);
+	key_scope_copy(&keyspace->leaf, key_directory_scope(directory));
+	keyspace->leaf_keys = 0;
+	if (status.keys > 0 && status.directories == 0)
+		keyspace->leaf_keys = (int64_t)MIN(
+			status.keys, KEY_LOADER_PAGE_BYTES / (status.bytes / status.keys + 1));
+}
+
+/* Under the lock. */
+static int64_t expected_keys(const struct keyspace *keyspace, const struct key_scope *scope)
+{
+	return keyspace->leaf_keys > 0 && key_scope_are_siblings(&keyspace->leaf, scope)
+		       ? keyspace->leaf_keys
+		       : 0;
+}
+
 static void on_loaded(void *data, struct key_directory *directory)
 {
 	struct keyspace *keyspace = data;
 
+	note_leaf(keyspace, directory);
 	keyspace->options.handlers->loaded(keyspace->options.data, keyspace, directory);
 }
 
@@ -269,6 +296,7 @@ void keyspace_destroy(struct keyspace *keyspace)
 		return;
 	g_hash_table_destroy(keyspace->directories);
 	g_hash_table_destroy(keyspace->commits);
+	key_scope_finish(&keyspace->leaf);
 	key_histories_destroy(keyspace->histories);
 	health_unref(keyspace->health);
 	key_probe_destroy(keyspace->probe);
@@ -307,6 +335,7 @@ static int get_directory(struct keyspace *keyspace, const struct key_scope *scop
 			.pool = keyspace->options.pool,
 			.admission = keyspace->admission,
 			.clock = keyspace->clock,
+			.expected = expected_keys(keyspace, scope),
 			.handlers = &directory_handlers,
 			.data = keyspace,
 		},

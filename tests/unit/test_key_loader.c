@@ -17,6 +17,7 @@ struct fixture {
 	int64_t revision;
 	gboolean knows_all;
 	GPtrArray *hops;
+	int64_t expected;
 	GHashTable *names; /* GBytes -> "k", "d" or "kd" */
 	struct key_loader *loader;
 };
@@ -101,7 +102,7 @@ static void run_start(void *data)
 	struct fixture *fixture = start->fixture;
 
 	fixture->loader = key_loader_start(fake_etcd_client(fixture->fake), start->scope,
-		fixture->hops, &handlers, fixture, fixture->strand);
+		fixture->hops, fixture->expected, &handlers, fixture, fixture->strand);
 }
 
 static void load_scope(struct fixture *fixture, const struct key_scope *scope)
@@ -180,7 +181,7 @@ START_TEST (hops_within_narrow_ranges_before_a_crowd) {
 	expect_count(&fixture, 120, 0);
 	fake_etcd_get_count(fixture.fake, &count);
 	/* Hop by hop to the end it would be half the crowd for each directory. */
-	ck_assert_uint_le(count.counted, (uint64_t)CROWD * 10);
+	ck_assert_uint_le(count.counted, (uint64_t)CROWD * 4);
 	/* Then it is known where to look. */
 	load(&fixture, "/tree/");
 	ck_assert_uint_eq(g_hash_table_size(fixture.names), 100);
@@ -205,6 +206,28 @@ START_TEST (reads_a_leaf_in_big_pages) {
 	load(&fixture, "/leaf/");
 	ck_assert_uint_eq(g_hash_table_size(fixture.names), 5000);
 	expect_count(&fixture, 15, 0);
+	finish(&fixture);
+}
+END_TEST
+
+START_TEST (reads_at_once_what_is_expected) {
+	struct fixture fixture;
+
+	setup(&fixture);
+	for (unsigned int i = 0; i < 1000; i++)
+		put(&fixture, "/leaf/key", i);
+	fixture.expected = 950;
+	load(&fixture, "/leaf/");
+	ck_assert_uint_eq(g_hash_table_size(fixture.names), 1000);
+	expect_count(&fixture, 1, 1000);
+	/* There are more, or there is something else. */
+	fixture.expected = 100;
+	load(&fixture, "/leaf/");
+	ck_assert_uint_eq(g_hash_table_size(fixture.names), 1000);
+	expect_count(&fixture, 2, 1000);
+	load(&fixture, "/");
+	ck_assert_uint_eq(g_hash_table_size(fixture.names), 1);
+	expect_count(&fixture, 2, 113);
 	finish(&fixture);
 }
 END_TEST
@@ -325,6 +348,7 @@ START_TEST (reads_any_keys) {
 		if (end == NULL)
 			continue;
 		prefix = g_bytes_new(key, (size_t)(end - key) + 1);
+		fixture.expected = g_rand_int_range(random, 0, 100);
 		check_scope(&fixture, &(struct key_scope){.prefix = prefix}, keys);
 	}
 	finish(&fixture);
@@ -389,6 +413,7 @@ static void add(TCase *tcase)
 	if (KEY_LOADER_CROWD >= 1000) {
 		tcase_add_test(tcase, hops_past_subdirectories);
 		tcase_add_test(tcase, hops_within_narrow_ranges_before_a_crowd);
+		tcase_add_test(tcase, reads_at_once_what_is_expected);
 	}
 	tcase_add_test(tcase, reads_a_leaf_in_big_pages);
 	tcase_add_test(tcase, reads_small_subdirectories_in_big_pages);

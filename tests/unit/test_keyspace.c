@@ -199,6 +199,39 @@ START_TEST (loads_and_watches_a_leaf) {
 }
 END_TEST
 
+/* The requests that a first look takes. */
+static unsigned int count_ranges(struct fixture *fixture, const char *prefix)
+{
+	unsigned int before = count(fixture).ranges;
+
+	key_directory_unref(look(fixture, prefix));
+	return count(fixture).ranges - before;
+}
+
+START_TEST (expects_siblings_to_be_alike) {
+	static const char *const prefixes[] = {
+		"/tree/a/", "/tree/b/", "/tree/ab/c/", "/other/a/", "/other/b/", "/tree/c/"};
+	struct fixture fixture;
+
+	setup(&fixture);
+	for (size_t i = 0; i < G_N_ELEMENTS(prefixes); i++) {
+		for (unsigned int j = 0; j < 50; j++) {
+			g_autofree char *key = g_strdup_printf("%s%u", prefixes[i], j);
+
+			fake_etcd_put(fixture.fake, key, key);
+		}
+	}
+	ck_assert_uint_gt(count_ranges(&fixture, prefixes[0]), 1);
+	ck_assert_uint_eq(count_ranges(&fixture, prefixes[1]), 1);
+	ck_assert_uint_gt(count_ranges(&fixture, prefixes[2]), 1);
+	ck_assert_uint_gt(count_ranges(&fixture, prefixes[3]), 1);
+	ck_assert_uint_eq(count_ranges(&fixture, prefixes[4]), 1);
+	/* Of others nothing is known any more. */
+	ck_assert_uint_gt(count_ranges(&fixture, prefixes[5]), 1);
+	finish(&fixture);
+}
+END_TEST
+
 START_TEST (polls_directories_of_directories) {
 	struct fixture fixture;
 	struct key_directory *directory;
@@ -637,6 +670,7 @@ END_TEST
 static void add(TCase *tcase)
 {
 	tcase_add_test(tcase, loads_and_watches_a_leaf);
+	tcase_add_test(tcase, expects_siblings_to_be_alike);
 	tcase_add_test(tcase, polls_directories_of_directories);
 	tcase_add_test(tcase, follows_subdirectories_of_what_is_watched);
 	tcase_add_test(tcase, resumes_a_watch);
