@@ -61,7 +61,7 @@ void filesystem_attach(struct filesystem *filesystem, struct fuse_session *sessi
 	key_scope_finish(&keys);
 	filesystem->session = session;
 	filesystem->notifier = notifier_create(session);
-	filesystem->readahead = readahead_create(session, filesystem->nodes);
+	filesystem->readahead = readahead_create(filesystem);
 	filesystem->staleness =
 		staleness_create(filesystem->notifier, filesystem->loop, filesystem->strand);
 }

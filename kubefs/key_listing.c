@@ -10,8 +10,8 @@
 /* "%." comes first; then each child has two offsets, of its plain and of its escaped name. */
 #define SLASHLESS_OFFSET 1
 #define OFFSETS_PER_CHILD 2
-/* Children that are read at a time: a reply has room for some hundreds. */
-#define BATCH 512
+/* Children that are read at a time: a reply with attributes has room for about as many. */
+#define BATCH 192
 
 struct walk {
 	struct filesystem *filesystem;

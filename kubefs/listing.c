@@ -652,6 +652,8 @@ static int run(
 		forget_given(&listing);
 	else
 		verify(&listing);
+	if (r == 0 && offset == 0)
+		readahead_note_listing(request->filesystem->readahead, request->node);
 	listing_finish(&listing);
 	return r;
 }

@@ -219,7 +219,7 @@ static int read_run(struct request *request, collection_wait wait, void *data, G
 	if (text == NULL)
 		return -EINVAL;
 	reply_slice(request, text, length);
-	readahead_note(request->filesystem->readahead, node);
+	readahead_note_read(request->filesystem->readahead, node);
 	return 0;
 }
 

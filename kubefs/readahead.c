@@ -5,23 +5,25 @@
 #include <string.h>
 
 #include "client/lock.h"
+#include "kubefs/filesystem.h"
+#include "kubefs/key_layout.h"
 #include "kubefs/workers.h"
 
-/* Nodes that are read in the order of their ids. */
+/* Nodes that are read, or listed, in the order of their ids. */
 struct stream {
-	uint64_t first; /* the last READ that it got ahead of */
-	uint64_t next; /* the first node that was not stored */
+	uint64_t first; /* the last one that it got ahead of */
+	uint64_t next; /* the first node that was not stored, or listed */
+	uint64_t read; /* the last READ */
 	uint64_t files; /* that were stored the last time; 0: the one before next was read alone */
-	uint64_t used; /* the READ that it met last, counted */
+	uint64_t used; /* the one that it met last, counted */
 };
 
 struct readahead {
-	struct fuse_session *session;
-	struct node_table *nodes;
+	struct filesystem *filesystem;
 	struct workers *worker; /* one */
 	pthread_mutex_t lock; /* guards all below */
 	struct stream streams[READAHEAD_STREAMS_MAX];
-	uint64_t reads;
+	uint64_t noted;
 	gboolean closed;
 };
 
@@ -31,12 +33,11 @@ struct job {
 	uint64_t first, end;
 };
 
-struct readahead *readahead_create(struct fuse_session *session, struct node_table *nodes)
+struct readahead *readahead_create(struct filesystem *filesystem)
 {
 	struct readahead *readahead = g_new0(struct readahead, 1);
 
-	readahead->session = session;
-	readahead->nodes = nodes;
+	readahead->filesystem = filesystem;
 	readahead->worker = workers_create(1);
 	pthread_mutex_init(&readahead->lock, NULL);
 	return readahead;
@@ -62,13 +63,6 @@ void readahead_destroy(struct readahead *readahead)
 	g_free(readahead);
 }
 
-static gboolean is_closed(struct readahead *readahead)
-{
-	LOCK_GUARD(&readahead->lock);
-
-	return readahead->closed;
-}
-
 /* Adds to *bytes what was stored. FALSE: the kernel takes nothing more. */
 static gboolean store(struct readahead *readahead, const struct node *node, size_t *bytes)
 {
@@ -83,7 +77,7 @@ static gboolean store(struct readahead *readahead, const struct node *node, size
 		return TRUE;
 	content.buf[0].mem = (char *)text;
 	content.buf[0].size = length;
-	r = fuse_lowlevel_notify_store(readahead->session, node->id, 0, &content, 0);
+	r = fuse_lowlevel_notify_store(readahead->filesystem->session, node->id, 0, &content, 0);
 	*bytes += length;
 	/* -ENOENT: it has forgotten the inode. */
 	return r == 0 || r == -ENOENT;
@@ -98,44 +92,58 @@ static void end_early(const struct job *job, uint64_t id)
 		job->stream->next = id;
 }
 
+/* Who reads faster than it is stored has overtaken it. Returns the job's end when it is closed. */
+static uint64_t skip_read(const struct job *job, uint64_t id)
+{
+	LOCK_GUARD(&job->readahead->lock);
+	uint64_t read = job->stream->read;
+
+	if (job->readahead->closed)
+		return job->end;
+	return read >= id && read < job->end ? read + 1 : id;
+}
+
 static void run(void *data)
 {
 	struct job *job = data;
 	struct readahead *readahead = job->readahead;
 	size_t bytes = 0;
-	uint64_t id = job->first;
+	uint64_t id;
 	gboolean more = TRUE;
 
-	for (; more && id < job->end && bytes < READAHEAD_BYTES_MAX; id++) {
-		struct node *node NODE_CLEANUP = node_table_get(readahead->nodes, id);
+	for (id = skip_read(job, job->first); more && id < job->end && bytes < READAHEAD_BYTES_MAX;
+		id = skip_read(job, id + 1)) {
+		struct node *node NODE_CLEANUP = node_table_get(readahead->filesystem->nodes, id);
 
 		if (node == NULL)
 			break;
-		more = !is_closed(readahead) && store(readahead, node, &bytes);
+		more = store(readahead, node, &bytes);
 	}
 	if (id < job->end)
 		end_early(job, id);
 	g_free(job);
 }
 
-/* The stream that the READ belongs to, or the one that was used least lately, made a new one. */
+/* The stream that the node belongs to, or the one that was used least lately, made a new one. */
 static struct stream *find_stream(struct readahead *readahead, uint64_t id)
 {
-	struct stream *oldest = &readahead->streams[0];
+	struct stream *found = &readahead->streams[0];
+	gboolean is_new = TRUE;
 
-	for (size_t i = 0; i < READAHEAD_STREAMS_MAX; i++) {
+	for (size_t i = 0; is_new && i < READAHEAD_STREAMS_MAX; i++) {
 		struct stream *stream = &readahead->streams[i];
 
-		if (stream->used != 0 && id >= stream->first && id <= stream->next)
-			return stream;
-		if (stream->used < oldest->used)
-			oldest = stream;
+		is_new = stream->used == 0 || id < stream->first || id > stream->next;
+		if (!is_new || stream->used < found->used)
+			found = stream;
 	}
-	*oldest = (struct stream){.first = id, .next = id + 1};
-	return oldest;
+	if (is_new)
+		*found = (struct stream){.first = id, .next = id + 1};
+	found->used = ++readahead->noted;
+	return found;
 }
 
-void readahead_note(struct readahead *readahead, const struct node *node)
+void readahead_note_read(struct readahead *readahead, const struct node *node)
 {
 	LOCK_GUARD(&readahead->lock);
 	struct stream *stream;
@@ -144,7 +152,7 @@ void readahead_note(struct readahead *readahead, const struct node *node)
 	if (readahead->closed)
 		return;
 	stream = find_stream(readahead, node->id);
-	stream->used = ++readahead->reads;
+	stream->read = node->id;
 	if (node->id != stream->next)
 		return;
 	stream->files = CLAMP(2 * stream->files, READAHEAD_FILES_MIN, READAHEAD_FILES_MAX);
@@ -153,4 +161,57 @@ void readahead_note(struct readahead *readahead, const struct node *node)
 	job = g_new(struct job, 1);
 	*job = (struct job){readahead, stream, node->id + 1, stream->next};
 	workers_post(readahead->worker, run, job);
+}
+
+static gboolean is_listed_in_order(struct readahead *readahead, uint64_t id)
+{
+	LOCK_GUARD(&readahead->lock);
+	struct stream *stream = find_stream(readahead, id);
+
+	if (readahead->closed || id != stream->next)
+		return FALSE;
+	stream->first = id;
+	stream->next = id + 1;
+	return TRUE;
+}
+
+/* Begins to load it, as far as it is not. */
+static void look_into(struct readahead *readahead, uint64_t id)
+{
+	struct node *node NODE_CLEANUP = node_table_get(readahead->filesystem->nodes, id);
+	struct key_directory *directory = NULL;
+	struct key_scope scope;
+
+	if (node == NULL || node->key.kind != NODE_KEYS)
+		return;
+	scope = key_layout_scope(&node->key);
+	if (keyspace_look(readahead->filesystem->keyspace, &scope, NULL, NULL, &directory, NULL) ==
+		0)
+		key_directory_unref(directory);
+}
+
+static gboolean are_siblings(const struct node *a, const struct node *b)
+{
+	struct key_scope scope_a;
+	struct key_scope scope_b;
+
+	if (a->key.kind != NODE_KEYS || b->key.kind != NODE_KEYS)
+		return FALSE;
+	scope_a = key_layout_scope(&a->key);
+	scope_b = key_layout_scope(&b->key);
+	return scope_a.revision == scope_b.revision && key_scope_are_siblings(&scope_a, &scope_b);
+}
+
+void readahead_note_listing(struct readahead *readahead, const struct node *node)
+{
+	struct node *before NODE_CLEANUP = NULL;
+
+	if (node->key.kind != NODE_KEYS || !is_listed_in_order(readahead, node->id))
+		return;
+	/* Or its parent, with the node before the first child's. */
+	before = node_table_get(readahead->filesystem->nodes, node->id - 1);
+	if (before == NULL || !are_siblings(before, node))
+		return;
+	for (uint64_t i = 1; i <= READAHEAD_DIRECTORIES; i++)
+		look_into(readahead, node->id + i);
 }

@@ -72,6 +72,45 @@ START_TEST (lists_in_pieces) {
 }
 END_TEST
 
+static gboolean is_loaded(struct key_fixture *fixture, const char *prefix)
+{
+	g_autoptr(GBytes) bytes = g_bytes_new(prefix, strlen(prefix));
+	const struct key_scope scope = {.prefix = bytes};
+	struct key_directory *directory = keyspace_peek(fixture->filesystem->keyspace, &scope);
+
+	key_directory_unref(directory);
+	return directory != NULL;
+}
+
+START_TEST (loads_the_siblings_that_a_walk_comes_to) {
+	struct key_fixture fixture;
+	uint64_t tree;
+
+	key_fixture_init(&fixture, "");
+	for (char name = 'a'; name <= 'f'; name++) {
+		char key[] = "/tree/x/key";
+
+		key[strlen("/tree/")] = name;
+		fake_etcd_put(fixture.fake, key, "value");
+	}
+	tree = key_fixture_enter(&fixture, FUSE_ROOT_ID, "tree");
+	key_fixture_expect_names(
+		&fixture, tree, 0, 4096, TRUE, ".@1 ..@2 a@4 b@6 c@8 d@10 e@12 f@14 ");
+	key_fixture_expect_names(
+		&fixture, key_fixture_enter(&fixture, tree, "a"), 0, 4096, TRUE, ".@1 ..@2 key@4 ");
+	/* The first one alone means nothing, nor does one that was passed over. */
+	key_fixture_expect_names(
+		&fixture, key_fixture_enter(&fixture, tree, "c"), 0, 4096, TRUE, ".@1 ..@2 key@4 ");
+	ck_assert(!is_loaded(&fixture, "/tree/b/") && !is_loaded(&fixture, "/tree/d/"));
+	key_fixture_expect_names(
+		&fixture, key_fixture_enter(&fixture, tree, "d"), 0, 4096, TRUE, ".@1 ..@2 key@4 ");
+	while (!is_loaded(&fixture, "/tree/e/") || !is_loaded(&fixture, "/tree/f/"))
+		g_usleep(1000);
+	ck_assert(!is_loaded(&fixture, "/tree/b/"));
+	key_fixture_finish(&fixture);
+}
+END_TEST
+
 START_TEST (lists_long_names_in_directories) {
 	g_autofree char *head = g_strnfill(200, 'n');
 	g_autofree char *tail = g_strnfill(100, 'm');
@@ -339,6 +378,7 @@ static void add(TCase *tcase)
 {
 	tcase_add_test(tcase, shows_keys);
 	tcase_add_test(tcase, lists_in_pieces);
+	tcase_add_test(tcase, loads_the_siblings_that_a_walk_comes_to);
 	tcase_add_test(tcase, lists_long_names_in_directories);
 	tcase_add_test(tcase, tells_the_kernel_of_changes);
 	tcase_add_test(tcase, forgets_what_is_retired);

@@ -5,11 +5,12 @@
 
 #include <string.h>
 
+#include "kubefs/filesystem.h"
 #include "tests/unit/fake_fuse.h"
 
 struct fixture {
 	struct lines *lines;
-	struct node_table *nodes;
+	struct filesystem filesystem; /* its nodes alone */
 	struct readahead *readahead;
 	guint files;
 };
@@ -20,8 +21,8 @@ static void setup(struct fixture *fixture)
 
 	fixture->lines = lines_create();
 	fake_notifications_set(fixture->lines);
-	fixture->nodes = node_table_create(&root);
-	fixture->readahead = readahead_create(NULL, fixture->nodes);
+	fixture->filesystem.nodes = node_table_create(&root);
+	fixture->readahead = readahead_create(&fixture->filesystem);
 	fixture->files = 0;
 }
 
@@ -30,7 +31,7 @@ static void finish(struct fixture *fixture)
 {
 	readahead_destroy(fixture->readahead);
 	lines_expect_none(fixture->lines);
-	node_table_destroy(fixture->nodes);
+	node_table_destroy(fixture->filesystem.nodes);
 	fake_notifications_set(NULL);
 	lines_destroy(fixture->lines);
 }
@@ -49,7 +50,8 @@ static uint64_t add_files(struct fixture *fixture, guint count, size_t length)
 		struct key_snapshot *snapshot KEY_SNAPSHOT_CLEANUP =
 			key_snapshot_create(&kv, (struct timespec){0});
 		const struct node_key node_key = {.kind = NODE_KEY, .value = snapshot};
-		struct node *node NODE_CLEANUP = node_table_enter(fixture->nodes, &node_key, NULL);
+		struct node *node NODE_CLEANUP =
+			node_table_enter(fixture->filesystem.nodes, &node_key, NULL);
 
 		if (i == 0)
 			first = node->id;
@@ -60,9 +62,9 @@ static uint64_t add_files(struct fixture *fixture, guint count, size_t length)
 
 static void read_file(struct fixture *fixture, uint64_t id)
 {
-	struct node *node NODE_CLEANUP = node_table_get(fixture->nodes, id);
+	struct node *node NODE_CLEANUP = node_table_get(fixture->filesystem.nodes, id);
 
-	readahead_note(fixture->readahead, node);
+	readahead_note_read(fixture->readahead, node);
 }
 
 static void expect_stored(struct fixture *fixture, uint64_t first, guint count, size_t length)
