@@ -33,7 +33,7 @@ from mounted import Mount, find_kubefs, slab_bytes  # noqa: E402
 
 ABSENT = "no-key-says-this"
 KEYS_A_TRANSACTION = 100
-PASSES = 3
+PASSES = 5
 PUTS_A_SECOND = 1000
 PUT_SECONDS = 10
 WRITERS = 16
