@@ -83,14 +83,14 @@ static gboolean is_loaded(struct key_fixture *fixture, const char *prefix)
 }
 
 START_TEST (loads_the_siblings_that_a_walk_comes_to) {
+	static const char names[] = "abcdef";
 	struct key_fixture fixture;
 	uint64_t tree;
 
 	key_fixture_init(&fixture, "");
-	for (char name = 'a'; name <= 'f'; name++) {
-		char key[] = "/tree/x/key";
+	for (size_t i = 0; i < strlen(names); i++) {
+		g_autofree char *key = g_strdup_printf("/tree/%c/key", names[i]);
 
-		key[strlen("/tree/")] = name;
 		fake_etcd_put(fixture.fake, key, "value");
 	}
 	tree = key_fixture_enter(&fixture, FUSE_ROOT_ID, "tree");
