@@ -4,6 +4,7 @@
 
 #include "client/lock.h"
 #include "kubefs/key_path.h"
+#include "kubefs/listing.h"
 #include "kubefs/log.h"
 
 static void destroy_context(void *pointer)
@@ -62,6 +63,7 @@ void filesystem_attach(struct filesystem *filesystem, struct fuse_session *sessi
 	filesystem->session = session;
 	filesystem->notifier = notifier_create(session);
 	filesystem->readahead = readahead_create(filesystem);
+	filesystem->listing_ahead = listing_ahead_create(listing_drop);
 	filesystem->staleness =
 		staleness_create(filesystem->notifier, filesystem->loop, filesystem->strand);
 }
@@ -111,6 +113,7 @@ void filesystem_destroy(struct filesystem *filesystem)
 	staleness_destroy(filesystem->staleness);
 	notifier_destroy(filesystem->notifier);
 	readahead_destroy(filesystem->readahead);
+	listing_ahead_destroy(filesystem->listing_ahead);
 	node_table_destroy(filesystem->nodes);
 	removals_destroy(filesystem->removals);
 	previews_destroy(filesystem->previews);

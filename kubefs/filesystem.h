@@ -15,6 +15,7 @@
 #include "kubefs/key_reading.h"
 #include "kubefs/key_text.h"
 #include "kubefs/lineage.h"
+#include "kubefs/listing_ahead.h"
 #include "kubefs/local.h"
 #include "kubefs/members.h"
 #include "kubefs/node.h"
@@ -70,6 +71,7 @@ struct filesystem {
 	struct node_table *nodes;
 	struct notifier *notifier;
 	struct readahead *readahead;
+	struct listing_ahead *listing_ahead;
 	struct staleness *staleness;
 	struct parking *parking;
 	struct journal *journal;

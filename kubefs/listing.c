@@ -37,6 +37,7 @@ struct listing {
 	gboolean plus;
 	char *bytes;
 	size_t used;
+	uint64_t last; /* the offset of the last name in it */
 	gboolean full;
 	struct cache *cache;
 	struct keyspace *keyspace;
@@ -105,6 +106,7 @@ static gboolean add_plain(
 		return FALSE;
 	}
 	listing->used += size;
+	listing->last = offset;
 	return TRUE;
 }
 
@@ -136,6 +138,7 @@ static gboolean add_entry(
 	}
 	listing->used += fuse_add_direntry_plus(request->fuse, listing->bytes + listing->used, rest,
 		name, &parameters, (off_t)offset);
+	listing->last = offset;
 	given = (struct given){g_strdup(name), *entry, parameters.ino};
 	g_array_append_val(listing->given, given);
 	return TRUE;
@@ -635,6 +638,60 @@ static void verify(struct listing *listing)
 	notifier_listing_settled(request->filesystem->notifier, request->node->id);
 }
 
+/* A piece that is ready before it is asked for; as a request of its own. */
+struct piece {
+	struct request request;
+	struct listing listing;
+};
+
+static void piece_free(struct piece *piece)
+{
+	listing_finish(&piece->listing);
+	node_unref(piece->request.node);
+	g_free(piece);
+}
+
+void listing_drop(void *pointer)
+{
+	struct piece *piece = pointer;
+
+	forget_given(&piece->listing);
+	piece_free(piece);
+}
+
+/* Makes what follows the listing ready, if there is more and nothing is written meanwhile. */
+static void go_ahead(struct request *request, const struct listing *listing)
+{
+	struct filesystem *filesystem = request->filesystem;
+	uint64_t offset = listing->last;
+	struct piece *piece;
+
+	if (!listing->full || listing->given->len == 0 || !filesystem->zero_message_open)
+		return;
+	piece = g_new0(struct piece, 1);
+	piece->request = (struct request){
+		.filesystem = filesystem,
+		.node = node_ref(request->node),
+		.size = request->size,
+	};
+	listing_init(&piece->listing, &piece->request, TRUE);
+	if (fill(&piece->listing, offset - FIRST, NULL, NULL, NULL) < 0)
+		listing_drop(piece);
+	else
+		listing_ahead_put(
+			filesystem->listing_ahead, request->node->id, offset, request->size, piece);
+}
+
+static int answer(struct request *request, struct listing *listing)
+{
+	if (fuse_reply_buf(request->fuse, listing->bytes, listing->used) < 0) {
+		forget_given(listing);
+		return -EIO;
+	}
+	verify(listing);
+	return 0;
+}
+
 static int run(
 	struct request *request, gboolean plus, collection_wait wait, void *data, GError **error)
 {
@@ -648,10 +705,10 @@ static int run(
 	if (offset < FIRST)
 		add_plain(&listing, "..", FUSE_ROOT_ID, S_IFDIR, FIRST);
 	r = fill(&listing, offset > FIRST ? offset - FIRST : 0, wait, data, error);
-	if (r < 0 || fuse_reply_buf(request->fuse, listing.bytes, listing.used) < 0)
+	if (r < 0)
 		forget_given(&listing);
-	else
-		verify(&listing);
+	else if (answer(request, &listing) == 0)
+		go_ahead(request, &listing);
 	if (r == 0 && offset == 0)
 		readahead_note_listing(request->filesystem->readahead, request->node);
 	listing_finish(&listing);
@@ -665,5 +722,13 @@ int listing_run(struct request *request, collection_wait wait, void *data, GErro
 
 int listing_run_plus(struct request *request, collection_wait wait, void *data, GError **error)
 {
-	return run(request, TRUE, wait, data, error);
+	struct piece *piece = listing_ahead_take(request->filesystem->listing_ahead,
+		request->node->id, (uint64_t)request->offset, request->size);
+
+	if (piece == NULL)
+		return run(request, TRUE, wait, data, error);
+	if (answer(request, &piece->listing) == 0)
+		go_ahead(request, &piece->listing);
+	piece_free(piece);
+	return 0;
 }

@@ -9,3 +9,6 @@
 /* request_runs. */
 int listing_run(struct request *request, collection_wait wait, void *data, GError **error);
 int listing_run_plus(struct request *request, collection_wait wait, void *data, GError **error);
+
+/* For kubefs/listing_ahead.h. */
+void listing_drop(void *piece);

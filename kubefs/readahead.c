@@ -79,8 +79,9 @@ static gboolean store(struct readahead *readahead, const struct node *node, size
 	content.buf[0].size = length;
 	r = fuse_lowlevel_notify_store(readahead->filesystem->session, node->id, 0, &content, 0);
 	*bytes += length;
-	/* -ENOENT: it has forgotten the inode. */
-	return r == 0 || r == -ENOENT;
+	/* -ENOENT: it has forgotten the inode, or not been told of it yet (kubefs/listing_ahead.h).
+	 */
+	return r == 0;
 }
 
 /* Where less was stored than was meant to be, the next READ is awaited there. */

@@ -207,6 +207,32 @@ START_TEST (tells_the_kernel_of_changes) {
 }
 END_TEST
 
+START_TEST (makes_the_next_piece_ready) {
+	struct key_fixture fixture;
+	uint64_t leaf;
+	uint64_t key;
+
+	key_fixture_init(&fixture, "");
+	/* As with -o ro. */
+	fixture.filesystem->zero_message_open = TRUE;
+	fake_etcd_put(fixture.fake, "/leaf/a", "1");
+	fake_etcd_put(fixture.fake, "/leaf/b", "2");
+	fake_etcd_put(fixture.fake, "/leaf/c", "3");
+	leaf = key_fixture_enter(&fixture, FUSE_ROOT_ID, "leaf");
+	key_fixture_expect_names(&fixture, leaf, 2, 170, TRUE, "a@4 ");
+	key_fixture_expect_names(&fixture, leaf, 4, 170, TRUE, "b@6 ");
+	/* What it does not know yet is told of after the reply. */
+	key = key_fixture_enter(&fixture, leaf, "c");
+	fake_etcd_delete(fixture.fake, "/leaf/c");
+	expect_listed(&fixture, "delete", leaf, key, "c");
+	lines_expect_none(fixture.lines);
+	key_fixture_expect_names(&fixture, leaf, 6, 170, TRUE, "c@8 ");
+	expect_line(&fixture, "entry", leaf, 0, "c");
+	key_fixture_expect_names(&fixture, leaf, 6, 170, TRUE, "");
+	key_fixture_finish(&fixture);
+}
+END_TEST
+
 START_TEST (forgets_what_is_retired) {
 	struct key_fixture fixture;
 	uint64_t leaf;
@@ -381,6 +407,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, loads_the_siblings_that_a_walk_comes_to);
 	tcase_add_test(tcase, lists_long_names_in_directories);
 	tcase_add_test(tcase, tells_the_kernel_of_changes);
+	tcase_add_test(tcase, makes_the_next_piece_ready);
 	tcase_add_test(tcase, forgets_what_is_retired);
 	tcase_add_test(tcase, refuses_changes);
 	tcase_add_test(tcase, has_attributes);
