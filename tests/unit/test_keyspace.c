@@ -205,6 +205,8 @@ static unsigned int count_ranges(struct fixture *fixture, const char *prefix)
 	unsigned int before = count(fixture).ranges;
 
 	key_directory_unref(look(fixture, prefix));
+	/* Who waits is woken before that. */
+	lines_skip_to(fixture->lines, "loaded");
 	return count(fixture).ranges - before;
 }
 
