@@ -176,43 +176,47 @@ static gboolean is_listed_in_order(struct readahead *readahead, uint64_t id)
 	return TRUE;
 }
 
-/* Begins to load it, as far as it is not. */
-static void look_into(struct readahead *readahead, uint64_t id)
+/* The directory of that id, if it is a sibling of this one: a reference, or NULL. */
+static struct node *find_sibling(
+	struct readahead *readahead, const struct key_scope *scope, uint64_t id)
 {
 	struct node *node NODE_CLEANUP = node_table_get(readahead->filesystem->nodes, id);
-	struct key_directory *directory = NULL;
-	struct key_scope scope;
+	struct key_scope other;
 
 	if (node == NULL || node->key.kind != NODE_KEYS)
-		return;
-	scope = key_layout_scope(&node->key);
-	if (keyspace_look(readahead->filesystem->keyspace, &scope, NULL, NULL, &directory, NULL) ==
-		0)
-		key_directory_unref(directory);
+		return NULL;
+	other = key_layout_scope(&node->key);
+	if (other.revision != scope->revision || !key_scope_are_siblings(&other, scope))
+		return NULL;
+	return g_steal_pointer(&node);
 }
 
-static gboolean are_siblings(const struct node *a, const struct node *b)
+/* Begins to load it, as far as it is not. */
+static void look_into(struct readahead *readahead, const struct node *node)
 {
-	struct key_scope scope_a;
-	struct key_scope scope_b;
+	const struct key_scope scope = key_layout_scope(&node->key);
+	struct key_directory *directory = NULL;
+	int r = keyspace_look(
+		readahead->filesystem->keyspace, &scope, NULL, NULL, &directory, NULL);
 
-	if (a->key.kind != NODE_KEYS || b->key.kind != NODE_KEYS)
-		return FALSE;
-	scope_a = key_layout_scope(&a->key);
-	scope_b = key_layout_scope(&b->key);
-	return scope_a.revision == scope_b.revision && key_scope_are_siblings(&scope_a, &scope_b);
+	if (r == 0)
+		key_directory_unref(directory);
 }
 
 void readahead_note_listing(struct readahead *readahead, const struct node *node)
 {
 	struct node *before NODE_CLEANUP = NULL;
+	struct key_scope scope;
 
 	if (node->key.kind != NODE_KEYS || !is_listed_in_order(readahead, node->id))
 		return;
-	/* Or its parent, with the node before the first child's. */
-	before = node_table_get(readahead->filesystem->nodes, node->id - 1);
-	if (before == NULL || !are_siblings(before, node))
-		return;
-	for (uint64_t i = 1; i <= READAHEAD_DIRECTORIES; i++)
-		look_into(readahead, node->id + i);
+	scope = key_layout_scope(&node->key);
+	/* Else it is the first child's parent, with the id before. */
+	before = find_sibling(readahead, &scope, node->id - 1);
+	for (uint64_t i = 1; before != NULL && i <= READAHEAD_DIRECTORIES; i++) {
+		struct node *sibling NODE_CLEANUP = find_sibling(readahead, &scope, node->id + i);
+
+		if (sibling != NULL)
+			look_into(readahead, sibling);
+	}
 }
