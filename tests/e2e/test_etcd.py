@@ -70,10 +70,16 @@ def shows(mount, key, content, value=True):
         return content is None
 
 
-def check_tree(mount, gateway, prefix=b""):
+def stored_tree(gateway, prefix=b""):
+    """What a walk should find now."""
     stored = gateway.all(prefix)
     wanted = {path: stored[key]["value"] for path, key in listed_paths(set(stored), prefix).items()}
     assert len(wanted) == len(stored)
+    return wanted
+
+
+def check_tree(mount, gateway, prefix=b""):
+    wanted = stored_tree(gateway, prefix)
     found = walk(mount.path)
     assert found.keys() == wanted.keys()
     assert found == wanted
@@ -81,12 +87,7 @@ def check_tree(mount, gateway, prefix=b""):
 
 def settle_tree(mount, gateway, timeout=30):
     """The names that are left after a change, and what the kernel holds of them, follow in an order of their own."""
-    def is_true():
-        stored = gateway.all()
-        wanted = {path: stored[key]["value"] for path, key in listed_paths(set(stored)).items()}
-        return walk(mount.path, GONE) == wanted
-
-    settle(is_true, "the tree", timeout)
+    settle(lambda: stored_tree(gateway) == walk(mount.path, GONE), "the tree", timeout)
 
 
 # What is shown

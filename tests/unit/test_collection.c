@@ -320,6 +320,25 @@ START_TEST (wakes_each_waiter_once) {
 }
 END_TEST
 
+/* Its first list has failed, and who waited for it knows. */
+static void begin_with_failure(struct fixture *fixture, int errnum, int status)
+{
+	setup(fixture);
+	begin(fixture);
+	ck_assert_int_eq(look(fixture), -EINPROGRESS);
+	fake_fail(fake_take(fixture->fake, FAKE_LIST), errnum, status);
+	tally_reach(&fixture->woken, 1);
+}
+
+/* The next look begins one, which is well. */
+static void expect_another_list(struct fixture *fixture)
+{
+	ck_assert_int_eq(look(fixture), -EINPROGRESS);
+	fake_done(fake_take(fixture->fake, FAKE_LIST), "10");
+	tally_reach(&fixture->woken, 2);
+	ck_assert_int_eq(look(fixture), 0);
+}
+
 START_TEST (a_failed_list_is_told_and_tried_again_later) {
 	struct fixture fixture;
 	g_autoptr(GError) error = NULL;
@@ -340,10 +359,7 @@ START_TEST (a_failed_list_is_told_and_tried_again_later) {
 		ck_assert_int_eq(look(&fixture), -EIO);
 	ck_assert_uint_eq(fake_count(fixture.fake, FAKE_LIST), 1);
 	g_usleep((COLLECTION_RETRY_MS + 50) * 1000);
-	ck_assert_int_eq(look(&fixture), -EINPROGRESS);
-	fake_done(fake_take(fixture.fake, FAKE_LIST), "10");
-	tally_reach(&fixture.woken, 2);
-	ck_assert_int_eq(look(&fixture), 0);
+	expect_another_list(&fixture);
 	finish(&fixture);
 }
 END_TEST
@@ -351,17 +367,10 @@ END_TEST
 START_TEST (a_failed_list_is_tried_at_once_when_the_server_is_back) {
 	struct fixture fixture;
 
-	setup(&fixture);
-	begin(&fixture);
-	ck_assert_int_eq(look(&fixture), -EINPROGRESS);
-	fake_fail(fake_take(fixture.fake, FAKE_LIST), ECONNREFUSED, 0);
-	tally_reach(&fixture.woken, 1);
+	begin_with_failure(&fixture, ECONNREFUSED, 0);
 	ck_assert_int_eq(look(&fixture), -ECONNREFUSED);
 	collection_kick(fixture.collection);
-	ck_assert_int_eq(look(&fixture), -EINPROGRESS);
-	fake_done(fake_take(fixture.fake, FAKE_LIST), "10");
-	tally_reach(&fixture.woken, 2);
-	ck_assert_int_eq(look(&fixture), 0);
+	expect_another_list(&fixture);
 	finish(&fixture);
 }
 END_TEST
@@ -369,11 +378,7 @@ END_TEST
 START_TEST (a_denied_list_rests_longer) {
 	struct fixture fixture;
 
-	setup(&fixture);
-	begin(&fixture);
-	ck_assert_int_eq(look(&fixture), -EINPROGRESS);
-	fake_fail(fake_take(fixture.fake, FAKE_LIST), EACCES, 403);
-	tally_reach(&fixture.woken, 1);
+	begin_with_failure(&fixture, EACCES, 403);
 	g_usleep((COLLECTION_RETRY_MS + 50) * 1000);
 	ck_assert_int_eq(look(&fixture), -EACCES);
 	collection_kick(fixture.collection);
