@@ -372,6 +372,21 @@ void key_histories_sweep(struct key_histories *histories)
 	g_hash_table_foreach_remove(histories->entries, is_over, NULL);
 }
 
+void key_histories_kick(struct key_histories *histories)
+{
+	LOCK_GUARD(&histories->lock);
+	GHashTableIter iter;
+	void *value;
+
+	g_hash_table_iter_init(&iter, histories->entries);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct entry *entry = value;
+
+		if (entry->errnum != 0 && entry->errnum != EACCES)
+			entry->ended = 0;
+	}
+}
+
 /* Life */
 
 struct key_histories *key_histories_create(

@@ -57,3 +57,5 @@ int key_histories_look(struct key_histories *histories, struct key_snapshot *new
 	collection_wait wait, void *data, struct key_history **ret, GError **error);
 /* Lets go of what is shown no more. */
 void key_histories_sweep(struct key_histories *histories);
+/* etcd is back: what failed for want of it is tried again at the next look. Any thread. */
+void key_histories_kick(struct key_histories *histories);

@@ -185,7 +185,10 @@ static void on_away(void *data)
 
 static void on_restored(void *data)
 {
-	for_all(data, key_directory_kick);
+	struct keyspace *keyspace = data;
+
+	key_histories_kick(keyspace->histories);
+	for_all(keyspace, key_directory_kick);
 }
 
 static const struct health_handlers health_handlers = {

@@ -261,6 +261,22 @@ START_TEST (failures_are_told_and_pass) {
 END_TEST
 
 /* A version must be the one before, of the same life of the key. */
+START_TEST (failures_end_when_etcd_is_back) {
+	struct fixture fixture;
+	struct key_snapshot *newest KEY_SNAPSHOT_CLEANUP = NULL;
+
+	setup(&fixture);
+	newest = put(&fixture, 2);
+	fake_etcd_refuse(fixture.fake, ECONNREFUSED);
+	expect_failure(&fixture, newest, ECONNREFUSED);
+	fake_etcd_refuse(fixture.fake, 0);
+	expect_failure(&fixture, newest, ECONNREFUSED);
+	key_histories_kick(fixture.histories);
+	expect(&fixture, newest, KEY_HISTORY_CREATED, "2@4=newest 1@2=1 ");
+	finish(&fixture);
+}
+END_TEST
+
 START_TEST (damaged_answers_are_no_versions) {
 	const struct {
 		int64_t create_revision;
@@ -314,6 +330,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, walks_only_so_far);
 	tcase_add_test(tcase, keeps_only_so_many_bytes);
 	tcase_add_test(tcase, failures_are_told_and_pass);
+	tcase_add_test(tcase, failures_end_when_etcd_is_back);
 	tcase_add_test(tcase, damaged_answers_are_no_versions);
 	tcase_add_test(tcase, stops_in_the_middle);
 }
