@@ -9,7 +9,7 @@ rule(request) names what becomes of a request; without a name it is handed throu
     half          half of the body is forwarded, then both connections end
     after         it is forwarded and answered, and the connection is reset before the answer is handed on
     half answer   half of the answer is handed on, then the connection is reset
-    hold          it waits for proxy.go, then is handed through
+    hold          it waits for proxy.go, then is handed through; it is dropped where the proxy ends first
     silent        it is neither forwarded nor answered
     swallow       it is forwarded, and never answered
 """
@@ -115,6 +115,9 @@ class CuttingProxy:
             if what == "hold":
                 self.held.set()
                 self.go.wait(120)
+                if self.ended.is_set():
+                    # Nobody let it go.
+                    return
             self._hand_through(request, upstream)
 
     def _headers(self, request):
