@@ -43,6 +43,7 @@ struct commit *commit_unref(struct commit *commit)
 	pthread_mutex_destroy(&commit->lock);
 	g_free(commit->object);
 	g_free(commit->doubted);
+	g_free(commit->failure);
 	g_free(commit);
 	return NULL;
 }
@@ -187,6 +188,19 @@ int commit_get_interrupt(struct commit *commit)
 	return commit->interrupt;
 }
 
+/* What was tried until then says why, where it says anything. */
+static void fail_late(struct commit *commit)
+{
+	g_autofree char *message = NULL;
+
+	if (commit->failure != NULL)
+		message = g_strdup_printf(
+			"the server did not answer in time; the last try ended with: %s",
+			commit->failure);
+	fail(commit, ETIMEDOUT, message != NULL ? message : "the server did not answer in time",
+		NULL);
+}
+
 gboolean commit_is_over(struct commit *commit)
 {
 	int interrupt = commit_get_interrupt(commit);
@@ -202,7 +216,7 @@ gboolean commit_is_over(struct commit *commit)
 		fail(commit, EINTR, "the save was interrupted before it was sent", NULL);
 		return TRUE;
 	case ETIMEDOUT:
-		fail(commit, ETIMEDOUT, "the server did not answer in time", NULL);
+		fail_late(commit);
 		return TRUE;
 	default:
 		fail(commit, commit->doubt ? EIO : ESHUTDOWN, "the cluster is no longer served",

@@ -20,10 +20,14 @@ static void release(struct commit **commit)
 
 #define RELEASED __attribute__((cleanup(release)))
 
-static void call_ended(struct commit *commit)
+static void call_ended(struct commit *commit, const struct source_result *result)
 {
 	commit->call = source_call_unref(commit->call);
 	commit->changing = FALSE;
+	if (!commit_is_passing(result))
+		return;
+	g_free(commit->failure);
+	commit->failure = g_strdup(result->message);
 }
 
 static void on_got(void *data, const struct source_result *result, const struct source_item *item)
@@ -31,7 +35,7 @@ static void on_got(void *data, const struct source_result *result, const struct 
 	struct commit *commit RELEASED = data;
 	struct snapshot *snapshot SNAPSHOT_CLEANUP = NULL;
 
-	call_ended(commit);
+	call_ended(commit, result);
 	if (commit_is_over(commit))
 		return;
 	if (result->errnum == 0)
@@ -58,7 +62,7 @@ static void on_got_raw(
 {
 	struct commit *commit RELEASED = data;
 
-	call_ended(commit);
+	call_ended(commit, result);
 	if (!commit_is_over(commit))
 		commit->after_get_raw(commit, result, item);
 }
@@ -93,7 +97,7 @@ static void on_changed(void *data, const struct source_change_result *result)
 {
 	struct commit *commit RELEASED = data;
 
-	call_ended(commit);
+	call_ended(commit, &result->result);
 	commit->doubt |= result->uncertain && !commit->dry_run;
 	if (result->result.errnum == ECANCELED && commit_is_over(commit))
 		return;
@@ -142,7 +146,7 @@ static void on_schema(
 {
 	struct commit *commit RELEASED = data;
 
-	call_ended(commit);
+	call_ended(commit, result);
 	if (commit_is_over(commit))
 		return;
 	commit->schema_known = TRUE;

@@ -84,6 +84,7 @@ struct commit {
 	/* All below is the strand's. */
 	char *object; /* what the queue knows it by */
 	char *doubted; /* what the last answer said that left doubt, or NULL */
+	char *failure; /* what the last call said that may be worth another try, or NULL */
 	gboolean queued;
 	gboolean begun;
 	guint tries; /* changes sent */

@@ -118,6 +118,9 @@ START_TEST (what_became_of_an_update_is_found_out) {
 		ck_assert(outcome.shown);
 	else
 		ck_assert_ptr_nonnull(strstr(outcome.message, "not known"));
+	if (loss->errnum == ETIMEDOUT)
+		ck_assert_ptr_nonnull(
+			strstr(outcome.message, "in time; the last try ended with: "));
 	ck_assert_uint_eq(changes(&fixture), loss->changes);
 	expect_value(&fixture, "web", "data", "a", loss->a);
 	expect_value(&fixture, "web", "data", "b", loss->b);
