@@ -497,8 +497,8 @@ def test_goaway_loses_no_watch(cluster):
     assert check_watches(cluster) >= 3
 
 
-def test_every_lane_has_connections_of_its_own(cluster):
-    lines = run_watches(cluster, "--lane=all", "--count=9", milliseconds=1500)
+def test_every_lane_has_connections_of_its_own(calm):
+    lines = run_watches(calm, "--lane=all", "--count=9", milliseconds=1500)
     assert {line["status"] for line in lines[:-1]} == {200}
     assert 3 <= lines[-1]["connections"] <= 6
 
@@ -537,9 +537,9 @@ def test_bodies_are_sent_side_by_side(cluster, tmp_path, size):
     assert post(cluster, tmp_path, size, 10) - {(errno.EIO, 0)} == {(0, 201)}
 
 
-def test_too_long_bodies_are_refused(cluster, tmp_path):
-    assert post(cluster, tmp_path, 2_900_000, 1) == {(errno.EINVAL, 422)}
-    assert post(cluster, tmp_path, 5_000_000, 1) == {(errno.EFBIG, 413)}
+def test_too_long_bodies_are_refused(calm, tmp_path):
+    assert post(calm, tmp_path, 2_900_000, 1) == {(errno.EINVAL, 422)}
+    assert post(calm, tmp_path, 5_000_000, 1) == {(errno.EFBIG, 413)}
 
 
 @pytest.mark.bounded(300)
