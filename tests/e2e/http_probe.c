@@ -3,11 +3,12 @@
  * current context, for tests and measurements against real servers.
  *
  *   http_probe [--lane=request|list|watch|all] [--count=N] [--interval=MS] [--delay=US]
- *       [--timeout=MS] [--idle-timeout=MS] [--cancel=MS] [--post=FILE] KUBECONFIG PATH
+ *       [--timeout=MS] [--idle-timeout=MS] [--cancel=MS] [--post=FILE] [--heads] KUBECONFIG PATH
  *
  * --count requests go out at once, or one each --interval. --delay slows the body handler of the
  * first one down, --cancel ends what is still under way. One JSON line an exchange when it ends,
  * then one with the open connections before the last end (TCP, established, of this process).
+ * --heads says "head" on the standard error when an exchange's answer begins.
  */
 #include <cjson/cJSON.h>
 #include <curl/curl.h>
@@ -28,6 +29,7 @@ struct options {
 	int idle_timeout;
 	int cancel;
 	char *post; /* or NULL */
+	gboolean heads;
 };
 
 struct probe {
@@ -69,6 +71,8 @@ static void on_head(void *data, const struct http_head *head)
 	struct one *one = data;
 
 	one->head_ms = ms_since(one->start);
+	if (one->probe->options.heads)
+		fprintf(stderr, "head\n");
 }
 
 static void on_body(void *data, const char *bytes, size_t length)
@@ -251,7 +255,8 @@ int main(int argc, char **argv)
 		{"timeout", 0, 0, G_OPTION_ARG_INT, &options->timeout, NULL, NULL},
 		{"idle-timeout", 0, 0, G_OPTION_ARG_INT, &options->idle_timeout, NULL, NULL},
 		{"post", 0, 0, G_OPTION_ARG_FILENAME, &options->post, NULL, NULL},
-		{"cancel", 0, 0, G_OPTION_ARG_INT, &options->cancel, NULL, NULL}, {NULL}};
+		{"cancel", 0, 0, G_OPTION_ARG_INT, &options->cancel, NULL, NULL},
+		{"heads", 0, 0, G_OPTION_ARG_NONE, &options->heads, NULL, NULL}, {NULL}};
 	g_autoptr(GOptionContext) context = g_option_context_new("KUBECONFIG PATH");
 	int result;
 

@@ -15,6 +15,7 @@ from keys import settle
 from test_etcd_outage import Loop
 
 HEALED = 90
+NAMES = ("counter", "steady", "saved")
 # What a save may end with while nobody knows what became of it.
 UNKNOWN = (errno.EIO, errno.ETIMEDOUT, errno.EAGAIN, errno.ECONNREFUSED, errno.EHOSTUNREACH)
 
@@ -22,14 +23,18 @@ UNKNOWN = (errno.EIO, errno.ETIMEDOUT, errno.EAGAIN, errno.ECONNREFUSED, errno.E
 @pytest.fixture(scope="module")
 def cluster():
     with Cluster(nodes=0, controllers=False, apiservers=2) as made:
-        for name in ("counter", "steady", "saved"):
+        for name in NAMES:
             made.kubectl("create", "configmap", name, "--from-literal=key=0")
         yield made
 
 
 @pytest.fixture
 def mounted(cluster, mount):
-    return mount("--server", ",".join(cluster.servers), kubeconfig=cluster.kubeconfig)
+    made = mount("--server", ",".join(cluster.servers), kubeconfig=cluster.kubeconfig)
+    # The first list comes from an API server's cache, which is somewhat later.
+    for name in NAMES:
+        made.wait_for(made.file("configmaps", name, "default").exists, name)
+    return made
 
 
 def stored(cluster, name):

@@ -565,7 +565,10 @@ def test_allow_other_forces_default_permissions(public_kubefs, cluster):
     cluster.kubectl("create", "secret", "generic", "hidden", "-n", "kube-system", f"--from-literal=a={CANARY}")
     try:
         assert subprocess.run([*AS_NOBODY, "ls", path / "namespaces"], capture_output=True, check=False).returncode == 0
-        for closed in (path / "namespaces/kube-system/secrets/hidden.yaml", path / ".kubefs" / "status"):
+        hidden = path / "namespaces/kube-system/secrets/hidden.yaml"
+        # The first list comes from the API server's cache, which is somewhat later.
+        cluster.wait_for(hidden.exists, "the secret")
+        for closed in (hidden, path / ".kubefs" / "status"):
             closed.read_bytes()
             done = subprocess.run([*AS_NOBODY, "cat", closed], capture_output=True, text=True, check=False)
             assert done.returncode == 1 and "Permission denied" in done.stderr, (closed, done)

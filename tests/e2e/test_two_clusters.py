@@ -34,6 +34,9 @@ def place(clusters, mount):
     def directory(context, resource="configmaps"):
         return mounted.path / context / "namespaces" / name / resource
 
+    # First lists come from the API servers' caches, which are somewhat later.
+    for context in clusters:
+        mounted.wait_for(directory(context).is_dir, f"the namespace of {context}")
     directory.name, directory.mount = name, mounted
     directory.audits = {one: Audit(one) for one in clusters.values()}
     yield directory
@@ -47,10 +50,13 @@ def stored(cluster, place, name, resource="configmaps", root="/api/v1"):
     return cluster.api("GET", f"{root}/namespaces/{place.name}/{resource}/{name}")
 
 
-def create(cluster, place, name, **data):
-    return cluster.api("POST", f"/api/v1/namespaces/{place.name}/configmaps", {
+def create(cluster, place, context, name, **data):
+    """An object of somebody else's, which the mount shows."""
+    made = cluster.api("POST", f"/api/v1/namespaces/{place.name}/configmaps", {
         "apiVersion": "v1", "kind": "ConfigMap", "data": data,
         "metadata": {"name": name, "labels": {"from": "there"}, "finalizers": ["example.com/stay"]}})
+    place.mount.wait_for((place(context) / f"{name}.yaml").exists, f"{name} of {context}")
+    return made
 
 
 def release(cluster, place, name):
@@ -69,7 +75,7 @@ def writes(cluster, place):
 
 def test_copy_to_a_new_name_and_onto_the_same(clusters, place):
     here, there = clusters.values()
-    made = create(here, place, "one", key="first")
+    made = create(here, place, "test", "one", key="first")
     try:
         for name in "one", "another":
             source, target = place("test") / "one.yaml", place("other") / f"{name}.yaml"
@@ -102,8 +108,8 @@ def test_copy_to_a_new_name_and_onto_the_same(clusters, place):
 def test_copy_onto_an_object_of_both_names_that_others_change(clusters, place):
     """Objects of one name in two clusters are two: no edit of one is taken for a change of the other."""
     here, there = clusters.values()
-    for one, data in (here, {"key": "here"}), (there, {"key": "there", "own": "x"}):
-        create(one, place, "one", **data)
+    for context, data in ("test", {"key": "here"}), ("other", {"key": "there", "own": "x"}):
+        create(clusters[context], place, context, "one", **data)
     source, target = place("test") / "one.yaml", place("other") / "one.yaml"
     try:
         assert "key: here" in source.read_text() and "key: there" in target.read_text()
@@ -124,7 +130,7 @@ def test_copy_of_a_namespace_s_config_maps(clusters, place, command):
     here.api.create_many({"apiVersion": "v1", "kind": "ConfigMap", "data": {"key": name},
                           "metadata": {"name": name, "namespace": place.name}} for name in NAMES)
     # One of them is there, and is another.
-    create(there, place, "map-3", key="other")
+    create(there, place, "other", "map-3", key="other")
     try:
         place.mount.wait_for(lambda: {f"{name}.yaml" for name in NAMES} <= set(os.listdir(place("test"))), "they are there")
         subprocess.run(["sh", "-c", command, place("test"), place("other")], check=True, capture_output=True, timeout=60)
@@ -143,7 +149,7 @@ def test_copy_of_a_namespace_s_config_maps(clusters, place, command):
 
 def test_move_between_clusters(clusters, place):
     here, there = clusters.values()
-    create(here, place, "one", key="first")
+    create(here, place, "test", "one", key="first")
     release(here, place, "one")
     source, target = place("test") / "one.yaml", place("other") / "two.yaml"
     place.mount.wait_for(lambda: source.exists() and "stay" not in source.read_text(), "it is as it should be")
@@ -161,6 +167,7 @@ def test_copy_of_what_the_other_cluster_owns(clusters, place):
     here.kubectl("create", "deployment", "web", "-n", place.name, "--image=none", "--replicas=0")
     source = place("test", "deployments.apps") / "web.yaml"
     place.mount.wait_for(lambda: source.exists() and "deployment.kubernetes.io/revision" in source.read_text(), "its revision")
+    place.mount.wait_for((place("test", "services") / "web.yaml").exists, "the service")
     for resource in "services", "deployments.apps":
         subprocess.run(["cp", place("test", resource) / "web.yaml", place("other", resource) / "web.yaml"], check=True)
     copy = stored(there, place, "web", "deployments", "/apis/apps/v1")
