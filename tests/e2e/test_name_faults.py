@@ -116,7 +116,7 @@ def test_cut_unlink(proxy, proxy_desk, point):
         assert item.file.exists() and item.exists() and item.sent() == []
         assert in_other("os.unlink(arguments[0])", item.file) == 0
     assert not item.file.exists()
-    proxy_desk.mount.wait_for(lambda: not item.exists(), "it is deleted")
+    item.wait_removed()
     assert item.sent() == [("delete", 200)]
 
 
