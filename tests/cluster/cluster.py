@@ -517,10 +517,19 @@ class Cluster:
 
     def audit_events(self, **fields):
         """The audit log's events; verb="list" and the like choose among them."""
-        file = self.directory / "audit.log"
-        # The server may be amid its last line.
-        lines = file.read_bytes().split(b"\n")[:-1] if file.exists() else []
+        lines = self._audit_lines(self.directory / "audit.log")
+        # The server begins a new file when one is large: what was asked for may stand in the last full one.
+        for file in sorted(self.directory.glob("audit-????-*.log"))[-1:]:
+            lines = self._audit_lines(file) + lines
         return [event for event in map(json.loads, lines) if all(event.get(key) == value for key, value in fields.items())]
+
+    @staticmethod
+    def _audit_lines(file):
+        # Between two files there is none.
+        with contextlib.suppress(FileNotFoundError):
+            # The server may be amid its last line.
+            return file.read_bytes().split(b"\n")[:-1]
+        return []
 
 
 def kubeconfig_text(context, cluster, place, user_name, user):

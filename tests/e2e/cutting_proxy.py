@@ -50,10 +50,11 @@ class CuttingProxy:
         self.go.set()
         self.listener.close()
         for upstream in self.upstreams:
-            # Their threads wait for what a watch brings.
+            # Their threads wait for what a watch brings, and may close it meanwhile.
+            end = upstream.sock
             with contextlib.suppress(OSError):
-                if upstream.sock:
-                    upstream.sock.shutdown(socket.SHUT_RDWR)
+                if end:
+                    end.shutdown(socket.SHUT_RDWR)
 
     def reset(self):
         self.rule = lambda request: None

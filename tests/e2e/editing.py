@@ -149,6 +149,11 @@ class Item:
         """The verbs of what the server did for kubefs."""
         return [verb for verb, code in self.sent() if code < 300]
 
+    def wait_removed(self):
+        """Until the server has deleted it for kubefs and has noted that, which is a little after it is gone."""
+        self.desk.mount.wait_for(lambda: ("delete", 200) in self.sent(), f"{self.name} is deleted")
+        assert not self.exists()
+
     def was_removed(self):
         return ("delete", 200) in self.sent() or not self.exists()
 

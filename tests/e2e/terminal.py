@@ -13,6 +13,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -67,7 +68,7 @@ class Terminal:
             self.server = subprocess.Popen(
                 ["tmux", "-D", "-S", self.folder / "socket", "-f", self.folder / "conf"], env=self.environment,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
-            until((self.folder / "socket").exists, "tmux answers")
+            until(self._is_served, "tmux answers")
             self.tmux("new-session", "-d", "-x", SIZE[0], "-y", SIZE[1], "-c", self.cwd, "--", *self.argv)
             self.pane = os.pidfd_open(int(self.tmux("display-message", "-p", "#{pane_pid}")))
         except BaseException:
@@ -77,6 +78,11 @@ class Terminal:
 
     def __exit__(self, *_):
         self.close()
+
+    def _is_served(self):
+        """The socket is there before anybody listens; a client that came then would start a server of its own."""
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(self.folder / "socket")) == 0
 
     def close(self):
         """Nothing is left: the program first, which would else save when its terminal hangs up."""

@@ -44,6 +44,8 @@ def item(new_item):
 def save(program, new_item, edit, meanwhile=lambda item: None):
     """The item that was saved, what the program said, and before that the listing and the text."""
     def replace(item):
+        # By its name it may be found a moment before it is listed.
+        item.desk.mount.wait_for(lambda: item.file.name in item.desk.listing(), "it is listed")
         before, text = item.desk.listing(), item.text()
         began = time.monotonic()
         said = program.save(item.file, Edit(edit.old, edit.new, lambda: meanwhile(item)), item.desk.home)

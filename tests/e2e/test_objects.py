@@ -238,9 +238,7 @@ def is_gone(item):
 def test_rm(desk, item):
     subprocess.run(["rm", item.file], check=True)
     assert not item.file.exists() and item.file.name not in desk.listing()
-    desk.mount.wait_for(is_gone(item), "the object is deleted")
-    # The server notes a request when its answer has been sent.
-    desk.mount.wait_for(item.sent, "the deletion is noted")
+    item.wait_removed()
     assert [(event["verb"], code_of(event), is_dry_run(event)) for event in item.events()] == [
         ("delete", 200, True), ("delete", 200, False)]
     again = desk.config_map()

@@ -381,7 +381,8 @@ def test_killed_daemon_amid_a_save(cluster, desk, mount, point):
             if point == "before":
                 assert proxy.held.wait(60)
             else:
-                cluster.wait_for(lambda: item.stored()["data"]["key"] == "two", "the server has it")
+                # Its log is written a little after others see the object.
+                cluster.wait_for(item.stored_writes, "the server has it")
             doomed.process.kill()
             assert saving.result(BOUND) in (errno.ENOTCONN, errno.EIO, errno.ECONNABORTED)
         doomed.abandon()
