@@ -221,6 +221,21 @@ void parking_close(struct parking *parking)
 		end(parking, g_array_index(ids, uint64_t, i), ENODEV);
 }
 
+/*
+ * errno to end with after a run that would wait on, or 0. A signal that came during the run is
+ * judged by what the run has begun: who is told that nothing was done must be told the truth. Under
+ * the lock.
+ */
+static int take_end(struct parked *parked)
+{
+	struct request *request = &parked->request;
+
+	if (parked->ended == EINTR && request->interrupt != NULL &&
+		request->interrupt(request, FALSE))
+		parked->ended = 0;
+	return parked->ended;
+}
+
 /* After a run that ended with -EINPROGRESS: TRUE when it is to run again at once. */
 static gboolean settle(struct parking *parking, struct parked *parked)
 {
@@ -228,7 +243,7 @@ static gboolean settle(struct parking *parking, struct parked *parked)
 	int ended;
 
 	pthread_mutex_lock(&parking->lock);
-	ended = parked->ended;
+	ended = take_end(parked);
 	if (ended == 0 && parked->woken) {
 		parked->woken = FALSE;
 		pthread_mutex_unlock(&parking->lock);

@@ -27,6 +27,8 @@ struct script {
 	int waits; /* how often it says -EINPROGRESS before result */
 	int result; /* 0: replies */
 	gboolean wakes; /* calls wait before it returns */
+	gboolean begins; /* what is not given up */
+	gint begun; /* such a thing */
 	unsigned int runs;
 };
 
@@ -45,6 +47,8 @@ static int run(struct request *request, collection_wait wait, void *data, GError
 	wakes = script->wakes;
 	if (script->interrupts != NULL)
 		fake_request_interrupt(script->interrupts);
+	if (script->begins && wait != NULL)
+		g_atomic_int_set(&script->begun, TRUE);
 	if (script->waits > 0) {
 		/* The first run is only a try. */
 		if (wait != NULL)
@@ -62,6 +66,12 @@ static int run(struct request *request, collection_wait wait, void *data, GError
 	else if (result != -EINPROGRESS)
 		error_set(error, -result, "it went wrong");
 	return result;
+}
+
+/* Of a request that changes something. */
+static gboolean interrupt(struct request *request, gboolean timed_out)
+{
+	return g_atomic_int_get(&scripts[atoi(request->name)].begun);
 }
 
 /* The cache has news. */
@@ -268,6 +278,32 @@ START_TEST (an_interrupt_while_it_runs_waits_for_the_run) {
 }
 END_TEST
 
+START_TEST (what_was_begun_meanwhile_is_not_interrupted) {
+	char name[] = "0";
+	struct fixture fixture;
+	struct fuse_req *request;
+	const struct request description = {.name = name, .run = run, .interrupt = interrupt};
+
+	setup(&fixture);
+	scripts[0].waits = 3;
+	request = fake_request_create(fixture.filesystem);
+	request_begin_full(fixture.filesystem, request, FUSE_ROOT_ID, &description);
+	/* The signal comes when the run has begun, and before the change has. */
+	scripts[0].interrupts = request;
+	scripts[0].begins = TRUE;
+	wake(&scripts[0]);
+	scripts[0].interrupts = NULL;
+	ck_assert(!fake_request_is_answered(request));
+	fake_request_interrupt(request);
+	ck_assert(!fake_request_is_answered(request));
+	wake(&scripts[0]);
+	wake(&scripts[0]);
+	expect_error(request, 0);
+	ck_assert_uint_eq(parking_count(fixture.filesystem->parking), 0);
+	finish(&fixture);
+}
+END_TEST
+
 START_TEST (the_end_answers_all) {
 	struct fixture fixture;
 	struct fuse_req *first;
@@ -406,6 +442,7 @@ static void add(TCase *tcase)
 	tcase_add_test(tcase, an_interrupt_ends_it_at_once);
 	tcase_add_test(tcase, an_interrupt_may_come_first);
 	tcase_add_test(tcase, an_interrupt_while_it_runs_waits_for_the_run);
+	tcase_add_test(tcase, what_was_begun_meanwhile_is_not_interrupted);
 	tcase_add_test(tcase, the_end_answers_all);
 	tcase_add_test(tcase, a_failed_run_is_told_after_it_waited);
 	tcase_add_test(tcase, not_too_many_wait);
