@@ -58,6 +58,7 @@ static void setup_idle(struct fixture *fixture, uint64_t idle)
 {
 	g_autoptr(GBytes) prefix = g_bytes_new(NULL, 0);
 
+	fake_clock_stop();
 	*fixture = (struct fixture){.fake = fake_etcd_create(), .lines = lines_create()};
 	engine_init(&fixture->engine, 2);
 	tally_init(&fixture->waited);

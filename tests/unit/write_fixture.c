@@ -7,6 +7,7 @@
 
 #include "client/lock.h"
 #include "kubefs/changes.h"
+#include "tests/unit/fake_clock.h"
 
 #define DRAIN_MS 5000
 #define READ_MAX (1U << 24)
@@ -52,6 +53,7 @@ uint64_t enter_directory(struct write_fixture *fixture, struct resource *resourc
 
 void write_fixture_setup(struct write_fixture *fixture)
 {
+	fake_clock_stop();
 	*fixture = (struct write_fixture){.pid = getpid(), .other = child_start()};
 	engine_init(&fixture->engine, 3);
 	fixture->fake = fake_source_create();
