@@ -56,3 +56,5 @@ unsigned int scripted_server_accepted(struct scripted_server *server);
 void scripted_server_wait_open(struct scripted_server *server, unsigned int count);
 /* Bytes sent to clients so far. */
 guint64 scripted_server_sent(struct scripted_server *server);
+/* Waits until they are at least count (10 s, else the test fails). */
+void scripted_server_wait_sent(struct scripted_server *server, guint64 count);

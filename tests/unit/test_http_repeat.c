@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "tests/unit/http_fixture.h"
 
@@ -401,14 +400,17 @@ END_TEST
 
 START_TEST (cancel_between_the_repeats_of_a_write_tells_what_was_answered) {
 	struct http_request request = {.method = "PUT", .path = "/", .repeat = HTTP_REPEAT_REFUSED};
-	struct call call;
+	struct call call, later;
 
 	respond("503 Service Unavailable", "Retry-After: 20\r\n");
+	respond("200 OK", "");
 	fixture_connect(&fixture);
 	call_init(&call, &fixture);
 	call_start(&call, &fixture, &request);
-	scripted_server_wait(fixture.server, 1);
-	g_usleep(100000);
+	scripted_server_wait_sent(fixture.server, 1);
+	/* The client thread has read it before what comes later. */
+	call_get(&later, &fixture, "/");
+	call_finish(&later);
 	http_cancel(call.exchange);
 	call_wait(&call);
 	ck_assert_int_eq(call.errnum, ECANCELED);
@@ -540,7 +542,7 @@ END_TEST
 
 /* Failover */
 
-/* A port of 127.0.0.1 on which nobody listens. */
+/* A port of 127.0.0.1 on which nobody listens: it stays bound, or another might be given it. */
 static char *closed_url(void)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET};
@@ -550,7 +552,6 @@ static char *closed_url(void)
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, length), 0);
 	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &length), 0);
-	close(fd);
 	return g_strdup_printf("http://127.0.0.1:%u", ntohs(address.sin_port));
 }
 
