@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#define PATIENCE_MS 10000
+#define PATIENCE_MS 30000
 
 struct answer {
 	void (*function)(void *data, struct fake_call *call);

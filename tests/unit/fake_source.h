@@ -66,7 +66,7 @@ void fake_source_set_watch_list(struct fake_source *fake, gboolean has);
 void fake_source_answer(struct fake_source *fake, enum fake_kind kind,
 	void (*function)(void *data, struct fake_call *call), void *data);
 
-/* The next call of that kind, which the caller must end or drop. Fails after 10 s without one. */
+/* The next call of that kind, which the caller must end or drop. Fails after 30 s without one. */
 struct fake_call *fake_take(struct fake_source *fake, enum fake_kind kind);
 /* As fake_take, or NULL when none came within the milliseconds; a later one stays. */
 struct fake_call *fake_take_within(

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAIT_SECONDS 10
+#define WAIT_SECONDS 30
 
 struct answer {
 	GByteArray *bytes;
