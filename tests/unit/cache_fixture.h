@@ -7,7 +7,7 @@
 #include "cache/collection.h"
 #include "tests/unit/fake_source.h"
 
-#define FIXTURE_PATIENCE_MS 10000
+#define FIXTURE_PATIENCE_MS 30000
 
 /* A snapshot of fake_object, which must be well-formed. */
 struct snapshot *fixture_snapshot(

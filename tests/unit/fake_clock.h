@@ -7,3 +7,9 @@
 #include <stdint.h>
 
 void fake_clock_pass(uint64_t milliseconds);
+/*
+ * From now on only what is passed passes, however slow the machine is. While nobody else looks at
+ * the clock: before a test starts its threads. Until fake_clock_start.
+ */
+void fake_clock_stop(void);
+void fake_clock_start(void);

@@ -580,7 +580,7 @@ static void await_held(struct fake_cluster *cluster)
 	struct timespec deadline;
 
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	deadline.tv_sec += 10;
+	deadline.tv_sec += 30;
 	while (g_queue_is_empty(&cluster->held))
 		if (pthread_cond_timedwait(&cluster->changed, &cluster->lock, &deadline) != 0)
 			g_error("nothing is held");

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#define PATIENCE_MS 10000
+#define PATIENCE_MS 30000
 
 struct answer {
 	void (*function)(void *data, struct fake_call *call);
@@ -313,6 +313,7 @@ static struct source_call *begin(struct fake_call *call)
 	pthread_mutex_lock(&fake->lock);
 	if (fake->destroyed)
 		g_error("the source was called after it had been destroyed");
+	call->begun = g_get_monotonic_time();
 	fake->count[call->kind]++;
 	fake->active[call->kind]++;
 	fake->most[call->kind] = MAX(fake->most[call->kind], fake->active[call->kind]);
@@ -591,6 +592,7 @@ void fake_source_answer(struct fake_source *fake, enum fake_kind kind,
 struct fake_call *fake_take_within(
 	struct fake_source *fake, enum fake_kind kind, unsigned int milliseconds)
 {
+	gint64 until = g_get_monotonic_time() + (gint64)milliseconds * 1000;
 	struct fake_call *call;
 	struct timespec deadline;
 	int r = 0;
@@ -603,8 +605,13 @@ struct fake_call *fake_take_within(
 		deadline.tv_sec++;
 	}
 	pthread_mutex_lock(&fake->lock);
-	while ((call = g_queue_pop_head(&fake->waiting[kind])) == NULL && r == 0)
+	while ((call = g_queue_peek_head(&fake->waiting[kind])) == NULL && r == 0)
 		r = pthread_cond_timedwait(&fake->changed, &fake->lock, &deadline);
+	/* One that came while this thread waited for its turn came too late. */
+	if (call != NULL && call->begun <= until)
+		g_queue_pop_head(&fake->waiting[kind]);
+	else
+		call = NULL;
 	pthread_mutex_unlock(&fake->lock);
 	return call;
 }

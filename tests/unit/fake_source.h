@@ -47,6 +47,7 @@ struct fake_call {
 	struct source_discover_handlers discover;
 	void *data;
 	struct strand *strand;
+	gint64 begun; /* g_get_monotonic_time() */
 	gboolean cancelled; /* guarded by the source, as is ended */
 	gboolean ended;
 };
@@ -65,9 +66,9 @@ void fake_source_set_watch_list(struct fake_source *fake, gboolean has);
 void fake_source_answer(struct fake_source *fake, enum fake_kind kind,
 	void (*function)(void *data, struct fake_call *call), void *data);
 
-/* The next call of that kind, which the caller must end or drop. Fails after 10 s without one. */
+/* The next call of that kind, which the caller must end or drop. Fails after 30 s without one. */
 struct fake_call *fake_take(struct fake_source *fake, enum fake_kind kind);
-/* As fake_take, or NULL when none came within the milliseconds. */
+/* As fake_take, or NULL when none came within the milliseconds; a later one stays. */
 struct fake_call *fake_take_within(
 	struct fake_source *fake, enum fake_kind kind, unsigned int milliseconds);
 /* How many were ever made. */

@@ -9,7 +9,7 @@
 
 #include "client/error.h"
 
-#define WAIT_SECONDS 10
+#define WAIT_SECONDS 30
 
 int fixture_run_suite(Suite *suite)
 {

@@ -66,7 +66,7 @@ struct call {
 
 void call_init(struct call *call, struct fixture *fixture);
 void call_start(struct call *call, struct fixture *fixture, const struct http_request *request);
-void call_wait(struct call *call); /* until done; fails after 10 s */
+void call_wait(struct call *call); /* until done; fails after 30 s */
 void call_wait_length(struct call *call, size_t length); /* until the body is as long */
 void call_release(struct call *call);
 void call_finish(struct call *call);

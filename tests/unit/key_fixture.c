@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "kubefs/key_changes.h"
+#include "tests/unit/fake_clock.h"
 
 void key_fixture_init(struct key_fixture *fixture, const char *prefix)
 {
+	fake_clock_stop();
 	*fixture = (struct key_fixture){.fake = fake_etcd_create(), .lines = lines_create()};
 	engine_init(&fixture->engine, 3);
 	fake_notifications_set(fixture->lines);

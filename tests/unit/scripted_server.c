@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAIT_SECONDS 10
+#define WAIT_SECONDS 30
 
 struct answer {
 	GByteArray *bytes;
@@ -129,6 +129,7 @@ static gboolean send_all(struct peer *peer, const void *bytes, size_t length)
 		length -= (size_t)sent;
 		pthread_mutex_lock(&peer->server->mutex);
 		peer->server->sent += (guint64)sent;
+		pthread_cond_broadcast(&peer->server->changed);
 		pthread_mutex_unlock(&peer->server->mutex);
 	}
 	return TRUE;
@@ -331,6 +332,18 @@ void scripted_server_wait(struct scripted_server *server, unsigned int count)
 		result = pthread_cond_timedwait(&server->changed, &server->mutex, &end);
 	pthread_mutex_unlock(&server->mutex);
 	ck_assert_msg(result == 0, "the request did not come");
+}
+
+void scripted_server_wait_sent(struct scripted_server *server, guint64 count)
+{
+	struct timespec end = wait_end();
+	int result = 0;
+
+	pthread_mutex_lock(&server->mutex);
+	while (server->sent < count && result == 0)
+		result = pthread_cond_timedwait(&server->changed, &server->mutex, &end);
+	pthread_mutex_unlock(&server->mutex);
+	ck_assert_msg(result == 0, "nothing was sent");
 }
 
 void scripted_server_wait_open(struct scripted_server *server, unsigned int count)

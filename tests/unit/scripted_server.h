@@ -45,14 +45,16 @@ void scripted_server_respond(
 void scripted_server_respond_to(struct scripted_server *server, const char *request,
 	const char *status, const char *extra, const char *body);
 
-/* How many requests have come, and waits until it is at least count (10 s, else the test fails). */
+/* How many requests have come, and waits until it is at least count (30 s, else the test fails). */
 unsigned int scripted_server_requests(struct scripted_server *server);
 void scripted_server_wait(struct scripted_server *server, unsigned int count);
 /* The head and body of the request with this index. The caller owns it. */
 char *scripted_server_request(struct scripted_server *server, unsigned int index);
 /* How many connections were ever accepted, and how many are open. */
 unsigned int scripted_server_accepted(struct scripted_server *server);
-/* Waits until no more than count connections are open (10 s, else the test fails). */
+/* Waits until no more than count connections are open (30 s, else the test fails). */
 void scripted_server_wait_open(struct scripted_server *server, unsigned int count);
 /* Bytes sent to clients so far. */
 guint64 scripted_server_sent(struct scripted_server *server);
+/* Waits until they are at least count (30 s, else the test fails). */
+void scripted_server_wait_sent(struct scripted_server *server, guint64 count);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tests/unit/cache_fixture.h"
+#include "tests/unit/fake_clock.h"
 
 #define SOON_MS 300
 
@@ -81,6 +82,7 @@ static void answer_ping(void *data, struct fake_call *call)
 
 static void setup(struct fixture *fixture)
 {
+	fake_clock_stop();
 	*fixture = (struct fixture){0};
 	engine_init(&fixture->engine, 3);
 	fixture->fake = fake_source_create();
@@ -522,6 +524,7 @@ START_TEST (four_lists_at_a_time) {
 	struct source_catalog *discovered = fake_catalog(NULL, NULL);
 	struct catalog *catalog;
 	struct collection *collection = NULL;
+	struct fake_call *first[CACHE_LISTS_MAX];
 
 	setup(&fixture);
 	begin(&fixture);
@@ -537,8 +540,12 @@ START_TEST (four_lists_at_a_time) {
 		ck_assert_int_eq(
 			look(&fixture, catalog_at(catalog, i), "default", NULL, &collection),
 			-EINPROGRESS);
+	/* Answered one by one as they come, there need never be so many. */
+	for (unsigned int i = 0; i < CACHE_LISTS_MAX; i++)
+		first[i] = fake_take(fixture.fake, FAKE_LIST);
 	for (unsigned int i = 0; i < RESOURCES; i++) {
-		struct fake_call *list = fake_take(fixture.fake, FAKE_LIST);
+		struct fake_call *list =
+			i < CACHE_LISTS_MAX ? first[i] : fake_take(fixture.fake, FAKE_LIST);
 
 		ck_assert_uint_le(fake_active(fixture.fake, FAKE_LIST), CACHE_LISTS_MAX);
 		if (i % 3 == 0)
@@ -644,11 +651,13 @@ START_TEST (what_is_polled_is_shown_while_the_server_is_away) {
 	tally_reach(&fixture.pinged, 1);
 	g_atomic_int_set(&fixture.ping_fails, 1);
 	g_usleep((COLLECTION_STALE_MS + 100) * 1000);
+	fake_clock_pass(COLLECTION_STALE_MS);
 	ck_assert_int_eq(look(&fixture, metrics, "default", NULL, &collection), -EINPROGRESS);
 	fake_fail(fake_take(fixture.fake, FAKE_LIST), ETIMEDOUT, 0);
 	tally_reach(&fixture.woken, 2);
 	/* It is stale by the time the server has been away for long. */
 	g_usleep((HEALTH_PATIENCE_S * 1000 + 1100) * 1000);
+	fake_clock_pass(COLLECTION_STALE_MS);
 	ck_assert_int_eq(look(&fixture, metrics, "default", NULL, &collection), 0);
 	ck_assert_uint_eq(collection_count(collection, "default"), 1);
 	collection_unref(collection);
@@ -675,12 +684,14 @@ START_TEST (an_idle_collection_is_retired_and_made_anew) {
 	/* While it is used it is kept. */
 	for (int i = 0; i < 10; i++) {
 		g_usleep(100 * 1000);
+		fake_clock_pass(100);
 		ck_assert_int_eq(look(&fixture, pods, "default", NULL, &collection), 0);
 		ck_assert_ptr_eq(collection, old);
 		collection_unref(collection);
 	}
 	ck_assert_uint_eq(tally_get(&fixture.retirings), 0);
 	/* Told, but the kernel has not forgotten yet: it stays. */
+	fake_clock_pass(400);
 	tally_reach(&fixture.retirings, 2);
 	all = cache_collections(fixture.cache);
 	ck_assert_uint_eq(all->len, 1);
@@ -692,6 +703,7 @@ START_TEST (an_idle_collection_is_retired_and_made_anew) {
 	ck_assert_ptr_eq(collection, old);
 	collection_unref(collection);
 	changes = cache_changes(fixture.cache);
+	fake_clock_pass(400);
 	tally_reach(&fixture.retirings, tally_get(&fixture.retirings) + 1);
 	cache_retire(fixture.cache, old);
 	ck_assert_uint_gt(cache_changes(fixture.cache), changes);
@@ -726,9 +738,11 @@ START_TEST (a_sign_of_use_is_a_look) {
 	ck_assert_int_eq(look_and_wait(&fixture, pods, "default", NULL, &collection), 0);
 	for (int i = 0; i < 15; i++) {
 		g_usleep(80 * 1000);
+		fake_clock_pass(80);
 		cache_touch(fixture.cache, pods, "default");
 	}
 	ck_assert_uint_eq(tally_get(&fixture.retirings), 0);
+	fake_clock_pass(400);
 	tally_reach(&fixture.retirings, 1);
 	collection_unref(collection);
 	catalog_unref(catalog);
@@ -750,6 +764,7 @@ START_TEST (a_slow_list_is_no_idleness) {
 	ck_assert_int_eq(
 		look(&fixture, find(catalog, "pods"), "default", NULL, &collection), -EINPROGRESS);
 	list = fake_take(fixture.fake, FAKE_LIST);
+	fake_clock_pass(500);
 	g_usleep(500 * 1000);
 	ck_assert_uint_eq(tally_get(&fixture.retirings), 0);
 	ck_assert_uint_eq(tally_get(&fixture.woken), 0);
@@ -1039,6 +1054,8 @@ START_TEST (stops_in_each_phase) {
 
 	setup(&fixture);
 	fixture.retires = TRUE;
+	if (_i == STOP_RETIRED)
+		fake_clock_start();
 	begin_idle(&fixture, _i == STOP_RETIRED ? 20 : 0);
 	reach(&fixture, _i);
 	cache_stop(fixture.cache);
@@ -1208,6 +1225,7 @@ START_TEST (a_storm_ends_well) {
 	pthread_t threads[STORM_THREADS];
 
 	setup(fixture);
+	fake_clock_start();
 	fixture->retires = TRUE;
 	fake_source_answer(fixture->fake, FAKE_LIST, storm_list, &storm);
 	fake_source_answer(fixture->fake, FAKE_WATCH, storm_watch, &storm);

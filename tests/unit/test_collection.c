@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tests/unit/cache_fixture.h"
+#include "tests/unit/fake_clock.h"
 
 #define SOON_MS 300
 
@@ -67,6 +68,7 @@ static const struct collection_handlers handlers = {
 
 static void setup(struct fixture *fixture)
 {
+	fake_clock_stop();
 	*fixture = (struct fixture){0};
 	engine_init(&fixture->engine, 3);
 	fixture->fake = fake_source_create();
@@ -358,7 +360,7 @@ START_TEST (a_failed_list_is_told_and_tried_again_later) {
 	for (int i = 0; i < 100; i++)
 		ck_assert_int_eq(look(&fixture), -EIO);
 	ck_assert_uint_eq(fake_count(fixture.fake, FAKE_LIST), 1);
-	g_usleep((COLLECTION_RETRY_MS + 50) * 1000);
+	fake_clock_pass(COLLECTION_RETRY_MS);
 	expect_another_list(&fixture);
 	finish(&fixture);
 }
@@ -379,7 +381,7 @@ START_TEST (a_denied_list_rests_longer) {
 	struct fixture fixture;
 
 	begin_with_failure(&fixture, EACCES, 403);
-	g_usleep((COLLECTION_RETRY_MS + 50) * 1000);
+	fake_clock_pass(COLLECTION_RETRY_MS);
 	ck_assert_int_eq(look(&fixture), -EACCES);
 	collection_kick(fixture.collection);
 	ck_assert_int_eq(look(&fixture), -EACCES);
@@ -401,7 +403,7 @@ START_TEST (a_list_that_failed_half_way_shows_nothing) {
 	fake_fail(list, EIO, 500);
 	tally_reach(&fixture.woken, 1);
 	ck_assert_int_eq(look(&fixture), -EIO);
-	g_usleep((COLLECTION_RETRY_MS + 50) * 1000);
+	fake_clock_pass(COLLECTION_RETRY_MS);
 	ck_assert_int_eq(look(&fixture), -EINPROGRESS);
 	list = fake_take(fixture.fake, FAKE_LIST);
 	send_item(list, "web", "2");
@@ -447,7 +449,7 @@ START_TEST (polls_when_stale_and_looked_at) {
 	collection_describe(fixture.collection, &status);
 	ck_assert_str_eq(status.state, "polled");
 	ck_assert_int_eq(look(&fixture), 0);
-	g_usleep((COLLECTION_STALE_MS + 100) * 1000);
+	fake_clock_pass(COLLECTION_STALE_MS);
 	/* Nobody looks, nobody lists. */
 	ck_assert_uint_eq(fake_count(fixture.fake, FAKE_LIST), 1);
 	ck_assert_int_eq(look(&fixture), -EINPROGRESS);
@@ -462,7 +464,7 @@ START_TEST (polls_when_stale_and_looked_at) {
 	lines_expect(fixture.lines, "web: 5 to 7");
 	lines_expect(fixture.lines, "db: 6 to none");
 	/* A list that fails leaves what is known. */
-	g_usleep((COLLECTION_STALE_MS + 100) * 1000);
+	fake_clock_pass(COLLECTION_STALE_MS);
 	ck_assert_int_eq(look(&fixture), -EINPROGRESS);
 	fake_fail(fake_take(fixture.fake, FAKE_LIST), EIO, 503);
 	tally_reach(&fixture.woken, 4);
@@ -490,7 +492,7 @@ START_TEST (objects_without_a_version_change_with_their_text) {
 	fake_done(list, "");
 	tally_reach(&fixture.woken, 1);
 	for (int i = 0; i < 2; i++) {
-		g_usleep((COLLECTION_STALE_MS + 100) * 1000);
+		fake_clock_pass(COLLECTION_STALE_MS);
 		ck_assert_int_eq(look(&fixture), -EINPROGRESS);
 		list = fake_take(fixture.fake, FAKE_LIST);
 		fake_item(list, i == 0 ? first : second);
@@ -513,7 +515,7 @@ START_TEST (a_refused_watch_is_told_and_polled) {
 	lines_expect(fixture.lines, "unwatched");
 	ck_assert(collection_must_poll(fixture.collection));
 	ck_assert_int_eq(look(&fixture), 0);
-	g_usleep((COLLECTION_STALE_MS + 100) * 1000);
+	fake_clock_pass(COLLECTION_STALE_MS);
 	ck_assert_int_eq(look(&fixture), -EINPROGRESS);
 	fake_done(fake_take(fixture.fake, FAKE_LIST), "12");
 	tally_reach(&fixture.woken, 2);
@@ -577,7 +579,7 @@ START_TEST (somebody_who_waits_is_use) {
 	setup(&fixture);
 	begin(&fixture);
 	ck_assert_int_eq(look(&fixture), -EINPROGRESS);
-	g_usleep(20 * 1000);
+	fake_clock_pass(20);
 	ck_assert_uint_eq(collection_idle(fixture.collection), 0);
 	fake_done(fake_take(fixture.fake, FAKE_LIST), "1");
 	tally_reach(&fixture.woken, 1);
@@ -829,7 +831,7 @@ START_TEST (a_list_that_is_behind_takes_nothing_back) {
 	lines_expect(fixture.lines, "web: 5 to 20");
 	lines_expect(fixture.lines, "new: none to 21");
 	lines_expect(fixture.lines, "db: 6 to none");
-	g_usleep((COLLECTION_STALE_MS + 100) * 1000);
+	fake_clock_pass(COLLECTION_STALE_MS);
 	ck_assert_int_eq(look(&fixture), -EINPROGRESS);
 	list = fake_take(fixture.fake, FAKE_LIST);
 	ck_assert_int_eq(list->from, SOURCE_LIST_KNOWN);
@@ -842,7 +844,7 @@ START_TEST (a_list_that_is_behind_takes_nothing_back) {
 	expect_version(&fixture, "db", NULL);
 	lines_expect_none(fixture.lines);
 	/* One that is not: new is gone again. */
-	g_usleep((COLLECTION_STALE_MS + 100) * 1000);
+	fake_clock_pass(COLLECTION_STALE_MS);
 	ck_assert_int_eq(look(&fixture), -EINPROGRESS);
 	list = fake_take(fixture.fake, FAKE_LIST);
 	send_item(list, "web", "20");
@@ -926,6 +928,7 @@ START_TEST (what_was_applied_does_not_block_for_ever) {
 	tell(watch, SOURCE_MODIFIED, "web", "15");
 	lines_expect_none(fixture.lines);
 	fake_drop(watch);
+	fake_clock_pass(fixture.applied);
 	list = fake_take(fixture.fake, FAKE_LIST);
 	ck_assert_int_eq(list->from, SOURCE_LIST_LATEST);
 	send_item(list, "web", "15");

@@ -564,7 +564,7 @@ END_TEST
 
 START_TEST (takes_no_longer_than_it_may) {
 	struct commit_fixture fixture;
-	g_autofree char *text = setup_map(&fixture, 300);
+	g_autofree char *text = setup_map(&fixture, 1000);
 	g_autofree char *edited = text_replace(text, "a: \"3\"", "a: \"5\"");
 	gboolean sent = _i == POINT_SENT || _i == POINT_DOUBTING;
 	struct outcome outcome;

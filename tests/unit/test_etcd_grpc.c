@@ -316,6 +316,7 @@ static Suite *make_suite(void)
 	TCase *readers = tcase_create("readers");
 	TCase *calls = tcase_create("calls");
 
+	tcase_set_timeout(readers, 60);
 	tcase_add_test(readers, an_answer_cut_anywhere_is_the_same);
 	tcase_add_test(readers, an_answer_that_ends_early_is_none);
 	tcase_add_test(readers, what_makes_no_sense_is_refused);
@@ -324,6 +325,7 @@ static Suite *make_suite(void)
 	tcase_add_test(readers, other_frames_are_refused);
 	tcase_add_test(readers, trailers_say_how_it_ended);
 	suite_add_tcase(suite, readers);
+	tcase_set_timeout(calls, 60);
 	tcase_add_checked_fixture(calls, setup, teardown);
 	tcase_add_loop_test(calls, where_no_http2_is_spoken_the_gateway_is_asked, 0, 2);
 	tcase_add_test(calls, nothing_is_learned_from_a_gateway_that_fails);

@@ -29,7 +29,7 @@ static void watch(const char *frames, enum scripted_end end)
 
 START_TEST (a_watch_that_is_never_created_times_out) {
 	watch("", SCRIPTED_STALL);
-	etcd_expect_failure(&etcd, ETIMEDOUT, 0, "not accepted within 0.3 s");
+	etcd_expect_failure(&etcd, ETIMEDOUT, 0, "not accepted within 1.5 s");
 }
 END_TEST
 

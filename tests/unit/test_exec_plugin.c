@@ -334,9 +334,9 @@ static gboolean is_gone(const char *pid)
 START_TEST (test_time_out) {
 	g_autofree char *pid = NULL;
 
-	plugin.timeout = 500;
+	plugin.timeout = 1500;
 	use_script("sleep 1000 & echo $! > $D/pid\necho 'enter the code ABCD' >&2; wait");
-	expect_failure(ETIMEDOUT, "plugin gave no answer within 1 s: enter the code ABCD");
+	expect_failure(ETIMEDOUT, "plugin gave no answer within 2 s: enter the code ABCD");
 	pid = left("pid");
 	ck_assert(is_gone(g_strstrip(pid)));
 }

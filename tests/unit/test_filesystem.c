@@ -12,6 +12,7 @@
 #include "kubefs/log.h"
 #include "kubefs/lookup.h"
 #include "kubefs/operations.h"
+#include "tests/unit/fake_clock.h"
 #include "tests/unit/fake_fuse.h"
 
 #define BUFFER 4096
@@ -69,6 +70,7 @@ static struct resource *make_pods(void)
 
 static void setup_empty(struct fixture *fixture)
 {
+	fake_clock_stop();
 	*fixture = (struct fixture){0};
 	engine_init(&fixture->engine, 3);
 	fixture->fake = fake_source_create();
@@ -731,6 +733,7 @@ START_TEST (an_idle_collection_is_forgotten_before_it_goes) {
 	ck_assert_int_eq(end_lookup(request, &entry), 0);
 	line = g_strdup_printf("entry %u customresourcedefinitions.apiextensions.k8s.io",
 		(unsigned int)fixture.namespaces);
+	fake_clock_pass(fixture.idle);
 	lines_skip_to(fixture.lines, line);
 	/* Then it goes, and is made anew by the next who looks. */
 	while (count_collections(&fixture) > 0)
@@ -744,6 +747,7 @@ START_TEST (an_idle_collection_is_forgotten_before_it_goes) {
 	/* What is open outlives its directory in the kernel: it is forgotten by its own name. */
 	g_free(line);
 	line = g_strdup_printf("entry %u web.yaml", (unsigned int)fixture.pods);
+	fake_clock_pass(fixture.idle);
 	lines_skip_to(fixture.lines, line);
 	finish(&fixture);
 }

@@ -238,10 +238,10 @@ START_TEST (stalled_stream_ends_by_the_idle_timeout) {
 
 	scripted_server_add(fixture.server, &answer);
 	fixture_connect(&fixture);
-	run_timed(&call, 0, 80);
+	run_timed(&call, 0, 800);
 	ck_assert_int_eq(call.errnum, ETIMEDOUT);
 	ck_assert_str_eq(call.body->str, "abc");
-	call_assert_message(&call, &fixture, "nothing came for 0.08 s");
+	call_assert_message(&call, &fixture, "nothing came for 0.8 s");
 	call_finish(&call);
 }
 END_TEST
@@ -254,12 +254,13 @@ START_TEST (silence_before_the_head_ends_by_either_timeout) {
 	ck_assert_int_eq(call.errnum, ETIMEDOUT);
 	ck_assert_uint_eq(call.heads, 0);
 	call_finish(&call);
-	run_timed(&call, 50, 0);
+	run_timed(&call, 500, 0);
 	ck_assert_int_eq(call.errnum, ETIMEDOUT);
-	call_assert_message(&call, &fixture, "no answer within 0.05 s");
+	call_assert_message(&call, &fixture, "no answer within 0.5 s");
 	ck_assert(call.connected);
 	call_finish(&call);
 	/* A connection that answered nothing is not used again. */
+	scripted_server_wait(fixture.server, 2);
 	scripted_server_wait_open(fixture.server, 0);
 	ck_assert_uint_eq(scripted_server_accepted(fixture.server), 2);
 }
@@ -273,9 +274,9 @@ START_TEST (whole_timeout_ends_an_endless_body) {
 
 	scripted_server_add(fixture.server, &answer);
 	fixture_connect(&fixture);
-	run_timed(&call, 60, 10000);
+	run_timed(&call, 600, 10000);
 	ck_assert_int_eq(call.errnum, ETIMEDOUT);
-	call_assert_message(&call, &fixture, "the answer did not end within 0.06 s");
+	call_assert_message(&call, &fixture, "the answer did not end within 0.6 s");
 	call_finish(&call);
 }
 END_TEST
@@ -327,7 +328,7 @@ START_TEST (slow_handler_pauses_the_transfer) {
 	const unsigned int pieces = 1024;
 	const size_t total = (size_t)pieces * PIECE_BYTES;
 	struct http_request request = {
-		.method = "GET", .path = "/", .lane = HTTP_LANE_LIST, .idle_timeout = 150};
+		.method = "GET", .path = "/", .lane = HTTP_LANE_LIST, .idle_timeout = 1000};
 	struct call call;
 
 	add_long_answer(pieces);
@@ -339,7 +340,7 @@ START_TEST (slow_handler_pauses_the_transfer) {
 	call_wait_length(&call, 1);
 	/* 4 MiB of ours, and what loopback sockets hold. */
 	ck_assert_uint_lt(wait_until_stuck(), HTTP_DELIVERY_BYTES_MAX + ((size_t)24 << 20));
-	g_usleep(300000); /* paused is not idle */
+	g_usleep(1500000); /* paused is not idle */
 	call_release(&call);
 	call_wait(&call);
 	ck_assert_msg(call.errnum == 0, "%s", call.message);

@@ -24,6 +24,7 @@ struct fixture {
 
 static void setup(struct fixture *fixture)
 {
+	fake_clock_stop();
 	*fixture = (struct fixture){.fake = fake_etcd_create()};
 	engine_init(&fixture->engine, 2);
 	tally_init(&fixture->waited);

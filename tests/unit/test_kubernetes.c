@@ -427,12 +427,16 @@ START_TEST (a_page_that_continues_with_itself_is_told) {
 }
 END_TEST
 
+/* So many bytes at a time, else sending what is too long takes most of the time for it. */
+#define PIECE_BYTES 65536
+
 START_TEST (an_item_has_a_limit) {
+	g_autofree char *piece = g_strnfill(PIECE_BYTES, 'x');
 	const struct scripted_answer answer = {
 		.bytes = "HTTP/1.1 200 OK\r\n" JSON
 			 "Connection: close\r\n\r\n{\"items\":[{},{\"a\":\"",
-		.repeated = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-		.repeats = JSON_STREAM_OBJECT_MAX / 64 + 1,
+		.repeated = piece,
+		.repeats = JSON_STREAM_OBJECT_MAX / PIECE_BYTES + 1,
 		.end = SCRIPTED_CLOSE,
 	};
 
@@ -602,10 +606,11 @@ START_TEST (an_unreadable_watch_is_told) {
 END_TEST
 
 START_TEST (a_watch_has_a_limit) {
+	g_autofree char *piece = g_strnfill(PIECE_BYTES, 'x');
 	const struct scripted_answer answer = {
 		.bytes = "HTTP/1.1 200 OK\r\n" JSON "Connection: close\r\n\r\n{\"type\":\"",
-		.repeated = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-		.repeats = JSON_STREAM_OBJECT_MAX / 64 + 100,
+		.repeated = piece,
+		.repeats = JSON_STREAM_OBJECT_MAX / PIECE_BYTES + 1,
 		.end = SCRIPTED_CLOSE,
 	};
 

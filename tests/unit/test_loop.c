@@ -74,12 +74,13 @@ static void wait_for(size_t length)
 }
 
 START_TEST (timers_fire_in_order_of_time) {
-	loop_timer_add(notes.loop, 60, strand, note_c, NULL);
+	/* Far enough apart for who is slow to add them. */
+	loop_timer_add(notes.loop, 1000, strand, note_c, NULL);
 	loop_timer_add(notes.loop, 20, strand, note_a, NULL);
-	loop_timer_add(notes.loop, 40, strand, note_b, NULL);
+	loop_timer_add(notes.loop, 500, strand, note_b, NULL);
 	wait_for(3);
 	ck_assert_str_eq(notes.order->str, "abc");
-	ck_assert_uint_ge(notes.last - notes.start, 60);
+	ck_assert_uint_ge(notes.last - notes.start, 1000);
 	ck_assert(!notes.on_loop);
 }
 END_TEST
@@ -98,13 +99,13 @@ START_TEST (equal_times_keep_their_order) {
 END_TEST
 
 START_TEST (timer_is_taken_back_once) {
-	uint64_t id = loop_timer_add(notes.loop, 20, strand, note_a, NULL);
+	uint64_t id = loop_timer_add(notes.loop, 500, strand, note_a, NULL);
 
 	ck_assert_uint_ne(id, 0);
 	ck_assert(loop_timer_cancel(notes.loop, id));
 	ck_assert(!loop_timer_cancel(notes.loop, id));
 	ck_assert(!loop_timer_cancel(notes.loop, 0));
-	loop_timer_add(notes.loop, 40, strand, note_b, NULL);
+	loop_timer_add(notes.loop, 520, strand, note_b, NULL);
 	wait_for(1);
 	ck_assert_str_eq(notes.order->str, "b");
 }

@@ -7,6 +7,7 @@
 
 #include "cache/json_write.h"
 #include "cache/yaml_read.h"
+#include "tests/unit/cpu_time.h"
 #include "tests/unit/openapi_fixture.h"
 
 #define LIMIT ((size_t)1 << 28)
@@ -541,11 +542,11 @@ START_TEST (deep_and_long) {
 		}
 		sides[side] = node;
 	}
-	begin = g_get_monotonic_time();
+	begin = cpu_time();
 	ck_assert_int_eq(
 		merge_three(document, NULL, sides[0], sides[1], sides[2], 0, &merged, &error),
 		-EBUSY);
-	ck_assert_int_lt(g_get_monotonic_time() - begin, G_USEC_PER_SEC);
+	ck_assert_int_lt(cpu_time() - begin, G_USEC_PER_SEC);
 	ck_assert_uint_lt(strlen(error->message), 500);
 	ck_assert(g_str_has_suffix(error->message, "nnn[\"secret/leaf\"]"));
 	ck_assert_ptr_nonnull(strstr(error->message, ": ...."));

@@ -152,6 +152,30 @@ static void notify_again(void *data)
 	tally_add(&fixture->jobs);
 }
 
+static pthread_t tester;
+
+/* Once it is closed, who asks for a job calls it; before, a worker does. */
+static void note_caller(void *data)
+{
+	gboolean *closed = data;
+
+	if (pthread_equal(pthread_self(), tester))
+		*closed = TRUE;
+}
+
+static void wait_until_closed(struct fixture *fixture)
+{
+	gboolean closed = FALSE;
+
+	tester = pthread_self();
+	for (;;) {
+		notifier_after(fixture->notifier, 5, note_caller, &closed);
+		if (closed)
+			return;
+		g_usleep(1000);
+	}
+}
+
 START_TEST (closing_drops_notices_but_no_job) {
 	struct fixture fixture;
 	pthread_t thread;
@@ -164,7 +188,7 @@ START_TEST (closing_drops_notices_but_no_job) {
 	notifier_after(fixture.notifier, 3, notify_again, &fixture);
 	notifier_after(fixture.notifier, 3, notify_again, &fixture);
 	pthread_create(&thread, NULL, close_in_thread, &fixture);
-	g_usleep(50 * 1000);
+	wait_until_closed(&fixture);
 	fake_notifications_block(0);
 	pthread_join(thread, NULL);
 	tally_reach(&fixture.jobs, 2);

@@ -204,14 +204,18 @@ static void on_end(void *data, enum process_answer answer)
 	tally_add(&reply->answered);
 }
 
+/* On a busy machine the deadline may pass: asks again then. */
 static enum process_answer ask_end(struct process *process)
 {
+	gint64 patience = g_get_monotonic_time() + FIXTURE_PATIENCE_MS * 1000;
 	struct reply reply;
 
-	tally_init(&reply.answered);
-	processes_ask_end(processes, process, on_end, &reply);
-	tally_reach(&reply.answered, 1);
-	tally_finish(&reply.answered);
+	do {
+		tally_init(&reply.answered);
+		processes_ask_end(processes, process, on_end, &reply);
+		tally_reach(&reply.answered, 1);
+		tally_finish(&reply.answered);
+	} while (reply.answer == PROCESS_UNKNOWN && g_get_monotonic_time() < patience);
 	return reply.answer;
 }
 
@@ -284,14 +288,15 @@ START_TEST (jobs_run_at_the_timeout) {
 	gint64 begin = g_get_monotonic_time();
 
 	after(NULL, LONG_MS, "never");
-	after(process, 60, "second");
-	after(NULL, 30, "first");
 	after(process, 0, "at once");
 	lines_expect(lines, "at once");
+	/* Far enough apart for who is slow to say so. */
+	after(process, 1000, "second");
+	after(NULL, 30, "first");
 	lines_expect(lines, "first");
 	ck_assert_int_ge(g_get_monotonic_time() - begin, 30 * 1000);
 	lines_expect(lines, "second");
-	ck_assert_int_ge(g_get_monotonic_time() - begin, 60 * 1000);
+	ck_assert_int_ge(g_get_monotonic_time() - begin, 1000 * 1000);
 	end(&child);
 	lines_expect_none(lines);
 	process_unref(process);

@@ -9,6 +9,7 @@
 
 #include "cache/protobuf_table.h"
 #include "tests/unit/cache_fixture.h"
+#include "tests/unit/fake_clock.h"
 #include "tests/unit/protobuf_build.h"
 
 /* Long enough for a call that is made at once, shorter than any backoff. */
@@ -124,6 +125,7 @@ static void drain(struct fixture *fixture)
 
 static void setup(struct fixture *fixture)
 {
+	fake_clock_stop();
 	*fixture = (struct fixture){0};
 	engine_init(&fixture->engine, 2);
 	fixture->fake = fake_source_create();

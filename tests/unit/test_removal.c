@@ -12,6 +12,9 @@
 #include "kubefs/log.h"
 #include "tests/unit/write_fixture.h"
 
+/* For what is to happen before. */
+#define LATER_MS 1000
+
 struct fixture {
 	struct write_fixture base;
 	struct removals *removals;
@@ -70,6 +73,7 @@ START_TEST (hides_that_object_alone) {
 	struct snapshot *others[3];
 
 	setup(&fixture);
+	delay_removals(LATER_MS);
 	ck_assert(!is_hidden(&fixture));
 	add_of(&fixture, fixture.self);
 	ck_assert(is_hidden(&fixture));
@@ -154,6 +158,7 @@ START_TEST (the_same_process_takes_it_back) {
 	struct place json;
 
 	setup(&fixture);
+	delay_removals(LATER_MS);
 	ck_assert(!removals_take(fixture.removals, &fixture.place, fixture.self));
 	add_of(&fixture, fixture.self);
 	json = fixture.place;
@@ -161,7 +166,7 @@ START_TEST (the_same_process_takes_it_back) {
 	ck_assert(removals_take(fixture.removals, &json, fixture.self));
 	ck_assert(!is_hidden(&fixture));
 	ck_assert(!removals_take(fixture.removals, &fixture.place, fixture.self));
-	g_usleep((gulong)REMOVAL_DELAY_MS * 1500);
+	g_usleep((gulong)LATER_MS * 1500);
 	expect_changes(&fixture.base, 0);
 	finish(&fixture);
 }

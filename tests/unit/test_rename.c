@@ -85,6 +85,9 @@ START_TEST (an_object_and_a_scratch_file_change_places) {
 }
 END_TEST
 
+/* Enough for what is to be on the wire before. */
+#define IMPATIENCE_MS 1000
+
 /* As op_rename, with less patience. */
 static struct fuse_req *begin_impatient_rename(
 	struct write_fixture *fixture, const char *from, const char *to)
@@ -98,7 +101,7 @@ static struct fuse_req *begin_impatient_rename(
 			.name = (char *)from,
 			.target = directory,
 			.target_name = (char *)to,
-			.timeout = 100,
+			.timeout = IMPATIENCE_MS,
 			.run = rename_run,
 			.interrupt = rename_interrupt,
 		});

@@ -187,7 +187,7 @@ START_TEST (the_oldest_makes_room) {
 		ck_assert_int_eq(wait_for(&fixture, NULL), -ENOENT);
 	}
 	expect_asked(&fixture, SCALES_MAX + 1);
-	/* The second one is still known, if it was not too slow; the first one is asked anew. */
+	/* The second one is still known; the first one is asked anew. */
 	fixture.place.name = (char *)"app-0";
 	ck_assert_int_eq(try(&fixture, NULL), -EINPROGRESS);
 	await_saves(&fixture.base);

@@ -7,9 +7,44 @@
 
 #include "client/lock.h"
 #include "kubefs/changes.h"
+#include "kubefs/process_question.h"
+#include "tests/unit/fake_clock.h"
 
 #define DRAIN_MS 5000
 #define READ_MAX (1U << 24)
+
+static gint removal_delay; /* atomic; 0: the program's own */
+
+/* Names that the linker gives (ld's --wrap). */
+struct process_questions *__real_process_questions_create(
+	const char *proc, unsigned int milliseconds);
+struct process_questions *__wrap_process_questions_create(
+	const char *proc, unsigned int milliseconds);
+guint64 __real_processes_after(struct processes *processes, struct process *process,
+	unsigned int milliseconds, void (*job)(void *data), void *data);
+guint64 __wrap_processes_after(struct processes *processes, struct process *process,
+	unsigned int milliseconds, void (*job)(void *data), void *data);
+
+/* With more patience: a FLUSH that nobody looked into in time would save nothing. */
+struct process_questions *__wrap_process_questions_create(
+	const char *proc, unsigned int milliseconds)
+{
+	return __real_process_questions_create(proc, FIXTURE_PATIENCE_MS);
+}
+
+guint64 __wrap_processes_after(struct processes *processes, struct process *process,
+	unsigned int milliseconds, void (*job)(void *data), void *data)
+{
+	gint delay = g_atomic_int_get(&removal_delay);
+
+	return __real_processes_after(
+		processes, process, delay != 0 ? (unsigned int)delay : milliseconds, job, data);
+}
+
+void delay_removals(int milliseconds)
+{
+	g_atomic_int_set(&removal_delay, milliseconds);
+}
 
 static void answer_ping(void *data, struct fake_call *call)
 {
@@ -52,6 +87,8 @@ uint64_t enter_directory(struct write_fixture *fixture, struct resource *resourc
 
 void write_fixture_setup(struct write_fixture *fixture)
 {
+	fake_clock_stop();
+	delay_removals(0);
 	*fixture = (struct write_fixture){.pid = getpid(), .other = child_start()};
 	engine_init(&fixture->engine, 3);
 	fixture->fake = fake_source_create();
