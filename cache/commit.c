@@ -188,19 +188,6 @@ int commit_get_interrupt(struct commit *commit)
 	return commit->interrupt;
 }
 
-/* What was tried until then says why, where it says anything. */
-static void fail_late(struct commit *commit)
-{
-	g_autofree char *message = NULL;
-
-	if (commit->failure != NULL)
-		message = g_strdup_printf(
-			"the server did not answer in time; the last try ended with: %s",
-			commit->failure);
-	fail(commit, ETIMEDOUT, message != NULL ? message : "the server did not answer in time",
-		NULL);
-}
-
 gboolean commit_is_over(struct commit *commit)
 {
 	int interrupt = commit_get_interrupt(commit);
@@ -216,7 +203,10 @@ gboolean commit_is_over(struct commit *commit)
 		fail(commit, EINTR, "the save was interrupted before it was sent", NULL);
 		return TRUE;
 	case ETIMEDOUT:
-		fail_late(commit);
+		/* What was tried until then says why, where it says anything. */
+		commit_fail(commit, ETIMEDOUT, "the server did not answer in time%s%s",
+			commit->failure != NULL ? "; the last try ended with: " : "",
+			commit->failure != NULL ? commit->failure : "");
 		return TRUE;
 	default:
 		fail(commit, commit->doubt ? EIO : ESHUTDOWN, "the cluster is no longer served",

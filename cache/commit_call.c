@@ -20,10 +20,16 @@ static void release(struct commit **commit)
 
 #define RELEASED __attribute__((cleanup(release)))
 
-static void call_ended(struct commit *commit, const struct source_result *result)
+static void call_ended(struct commit *commit)
 {
 	commit->call = source_call_unref(commit->call);
 	commit->changing = FALSE;
+}
+
+/* For who runs out of time amid tries. */
+static void try_ended(struct commit *commit, const struct source_result *result)
+{
+	call_ended(commit);
 	if (!commit_is_passing(result))
 		return;
 	g_free(commit->failure);
@@ -35,7 +41,7 @@ static void on_got(void *data, const struct source_result *result, const struct 
 	struct commit *commit RELEASED = data;
 	struct snapshot *snapshot SNAPSHOT_CLEANUP = NULL;
 
-	call_ended(commit, result);
+	try_ended(commit, result);
 	if (commit_is_over(commit))
 		return;
 	if (result->errnum == 0)
@@ -62,7 +68,7 @@ static void on_got_raw(
 {
 	struct commit *commit RELEASED = data;
 
-	call_ended(commit, result);
+	try_ended(commit, result);
 	if (!commit_is_over(commit))
 		commit->after_get_raw(commit, result, item);
 }
@@ -97,7 +103,7 @@ static void on_changed(void *data, const struct source_change_result *result)
 {
 	struct commit *commit RELEASED = data;
 
-	call_ended(commit, &result->result);
+	try_ended(commit, &result->result);
 	commit->doubt |= result->uncertain && !commit->dry_run;
 	if (result->result.errnum == ECANCELED && commit_is_over(commit))
 		return;
@@ -146,7 +152,7 @@ static void on_schema(
 {
 	struct commit *commit RELEASED = data;
 
-	call_ended(commit, result);
+	call_ended(commit);
 	if (commit_is_over(commit))
 		return;
 	commit->schema_known = TRUE;
