@@ -206,19 +206,35 @@ static void *accept_all(void *data)
 	return NULL;
 }
 
+/* A socket on a free port, and its URL, which is the caller's. */
+static int bind_port(char **ret_url)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	socklen_t length = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, length), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+	*ret_url = g_strdup_printf("http://127.0.0.1:%u", ntohs(address.sin_port));
+	return fd;
+}
+
+char *scripted_server_closed_url(void)
+{
+	char *url;
+
+	bind_port(&url);
+	return url;
+}
+
 struct scripted_server *scripted_server_create(void)
 {
 	struct scripted_server *server = g_new0(struct scripted_server, 1);
-	struct sockaddr_in address = {.sin_family = AF_INET};
-	socklen_t length = sizeof(address);
 
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	ck_assert_int_ge(server->listener, 0);
-	ck_assert_int_eq(bind(server->listener, (struct sockaddr *)&address, length), 0);
+	server->listener = bind_port(&server->url);
 	ck_assert_int_eq(listen(server->listener, 256), 0);
-	ck_assert_int_eq(getsockname(server->listener, (struct sockaddr *)&address, &length), 0);
-	server->url = g_strdup_printf("http://127.0.0.1:%u", ntohs(address.sin_port));
 	pthread_mutex_init(&server->mutex, NULL);
 	pthread_cond_init(&server->changed, NULL);
 	g_queue_init(&server->answers);

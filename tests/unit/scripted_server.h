@@ -35,6 +35,12 @@ void scripted_server_destroy(struct scripted_server *server);
 /* "http://127.0.0.1:PORT" */
 const char *scripted_server_url(const struct scripted_server *server);
 
+/*
+ * The URL of a port on which nobody listens: it stays bound, or another might be given it. The
+ * caller owns it.
+ */
+char *scripted_server_closed_url(void);
+
 /* Adds an answer. Requests beyond the last one are stalled. */
 void scripted_server_add(struct scripted_server *server, const struct scripted_answer *answer);
 /* Adds a complete response that keeps the connection. extra: further header lines or "". */

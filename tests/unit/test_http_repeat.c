@@ -1,11 +1,8 @@
 /* client/http.h: credentials and the 401, Retry-After, lost connections, failover. */
 #include "client/http.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "tests/unit/http_fixture.h"
 
@@ -542,25 +539,12 @@ END_TEST
 
 /* Failover */
 
-/* A port of 127.0.0.1 on which nobody listens: it stays bound, or another might be given it. */
-static char *closed_url(void)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET};
-	socklen_t length = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, length), 0);
-	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &length), 0);
-	return g_strdup_printf("http://127.0.0.1:%u", ntohs(address.sin_port));
-}
-
 START_TEST (moves_on_to_a_server_that_answers_and_stays) {
 	struct call call;
 	int i;
 
-	g_ptr_array_insert(fixture.connection->servers, 0, closed_url());
-	g_ptr_array_insert(fixture.connection->servers, 0, closed_url());
+	g_ptr_array_insert(fixture.connection->servers, 0, scripted_server_closed_url());
+	g_ptr_array_insert(fixture.connection->servers, 0, scripted_server_closed_url());
 	respond_many(3, "200 OK", "");
 	fixture_connect(&fixture);
 	ck_assert_str_ne(http_client_server(fixture.client), scripted_server_url(fixture.server));
@@ -630,7 +614,7 @@ START_TEST (a_server_that_is_no_good_is_avoided) {
 END_TEST
 
 START_TEST (a_named_server_is_the_only_one) {
-	g_autofree char *closed = closed_url();
+	g_autofree char *closed = scripted_server_closed_url();
 	const char *const headers[] = {"X-One: 1", "Authorization: secret", NULL};
 	struct http_request request = {
 		.method = "GET",
@@ -665,8 +649,8 @@ START_TEST (no_server_answers) {
 	struct call call;
 
 	g_ptr_array_set_size(fixture.connection->servers, 0);
-	g_ptr_array_add(fixture.connection->servers, closed_url());
-	g_ptr_array_add(fixture.connection->servers, closed_url());
+	g_ptr_array_add(fixture.connection->servers, scripted_server_closed_url());
+	g_ptr_array_add(fixture.connection->servers, scripted_server_closed_url());
 	fixture_connect(&fixture);
 	call_get(&call, &fixture, "/");
 	ck_assert_int_eq(call.errnum, ECONNREFUSED);

@@ -246,31 +246,33 @@ static void expect_failure(struct fixture *fixture, struct key_snapshot *newest,
 	ck_assert_int_eq(look(fixture, newest, &history), -errnum);
 }
 
+/* A look at a key with two versions has failed, and etcd would answer now. */
+static struct key_snapshot *setup_failure(struct fixture *fixture, int errnum)
+{
+	struct key_snapshot *newest;
+
+	setup(fixture);
+	newest = put(fixture, 2);
+	fake_etcd_refuse(fixture->fake, errnum);
+	expect_failure(fixture, newest, errnum);
+	fake_etcd_refuse(fixture->fake, 0);
+	return newest;
+}
+
 START_TEST (failures_are_told_and_pass) {
 	struct fixture fixture;
-	struct key_snapshot *newest KEY_SNAPSHOT_CLEANUP = NULL;
+	struct key_snapshot *newest KEY_SNAPSHOT_CLEANUP = setup_failure(&fixture, EACCES);
 
-	setup(&fixture);
-	newest = put(&fixture, 2);
-	fake_etcd_refuse(fixture.fake, EACCES);
-	expect_failure(&fixture, newest, EACCES);
-	fake_etcd_refuse(fixture.fake, 0);
 	fake_clock_pass(KEY_HISTORY_FRESH_MS);
 	expect(&fixture, newest, KEY_HISTORY_CREATED, "2@4=newest 1@2=1 ");
 	finish(&fixture);
 }
 END_TEST
 
-/* A version must be the one before, of the same life of the key. */
 START_TEST (failures_end_when_etcd_is_back) {
 	struct fixture fixture;
-	struct key_snapshot *newest KEY_SNAPSHOT_CLEANUP = NULL;
+	struct key_snapshot *newest KEY_SNAPSHOT_CLEANUP = setup_failure(&fixture, ECONNREFUSED);
 
-	setup(&fixture);
-	newest = put(&fixture, 2);
-	fake_etcd_refuse(fixture.fake, ECONNREFUSED);
-	expect_failure(&fixture, newest, ECONNREFUSED);
-	fake_etcd_refuse(fixture.fake, 0);
 	expect_failure(&fixture, newest, ECONNREFUSED);
 	key_histories_kick(fixture.histories);
 	expect(&fixture, newest, KEY_HISTORY_CREATED, "2@4=newest 1@2=1 ");
@@ -278,6 +280,7 @@ START_TEST (failures_end_when_etcd_is_back) {
 }
 END_TEST
 
+/* A version must be the one before, of the same life of the key. */
 START_TEST (damaged_answers_are_no_versions) {
 	const struct {
 		int64_t create_revision;

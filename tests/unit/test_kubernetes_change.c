@@ -1,13 +1,10 @@
 /* The Kubernetes source's changes, old versions, schemas and warnings, against a scripted server.
  */
-#include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "client/json_text.h"
@@ -697,22 +694,12 @@ START_TEST (a_connection_lost_after_sending_is_uncertain) {
 }
 END_TEST
 
-/*
- * A source of a server whose port nobody listens on: it stays bound, or another might be given it.
- */
+/* A source of a server on whose port nobody listens. */
 static void connect_to_nobody(void)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET};
-	socklen_t length = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, length), 0);
-	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &length), 0);
 	fixture.source->ops->destroy(fixture.source);
 	g_ptr_array_set_size(fixture.http.connection->servers, 0);
-	g_ptr_array_add(fixture.http.connection->servers,
-		g_strdup_printf("http://127.0.0.1:%u", ntohs(address.sin_port)));
+	g_ptr_array_add(fixture.http.connection->servers, scripted_server_closed_url());
 	fixture_connect(&fixture.http);
 	fixture.source = kubernetes_source_create(g_steal_pointer(&fixture.http.client));
 }

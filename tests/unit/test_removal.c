@@ -12,9 +12,6 @@
 #include "kubefs/log.h"
 #include "tests/unit/write_fixture.h"
 
-/* For what is to happen before. */
-#define LATER_MS 1000
-
 struct fixture {
 	struct write_fixture base;
 	struct removals *removals;
@@ -73,7 +70,7 @@ START_TEST (hides_that_object_alone) {
 	struct snapshot *others[3];
 
 	setup(&fixture);
-	delay_removals(LATER_MS);
+	delay_removals();
 	ck_assert(!is_hidden(&fixture));
 	add_of(&fixture, fixture.self);
 	ck_assert(is_hidden(&fixture));
@@ -158,7 +155,7 @@ START_TEST (the_same_process_takes_it_back) {
 	struct place json;
 
 	setup(&fixture);
-	delay_removals(LATER_MS);
+	delay_removals();
 	ck_assert(!removals_take(fixture.removals, &fixture.place, fixture.self));
 	add_of(&fixture, fixture.self);
 	json = fixture.place;
@@ -166,7 +163,7 @@ START_TEST (the_same_process_takes_it_back) {
 	ck_assert(removals_take(fixture.removals, &json, fixture.self));
 	ck_assert(!is_hidden(&fixture));
 	ck_assert(!removals_take(fixture.removals, &fixture.place, fixture.self));
-	g_usleep((gulong)LATER_MS * 1500);
+	g_usleep((gulong)DELAYED_REMOVAL_MS * 1500);
 	expect_changes(&fixture.base, 0);
 	finish(&fixture);
 }

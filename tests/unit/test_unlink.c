@@ -11,8 +11,6 @@
 #include "kubefs/log.h"
 #include "tests/unit/write_fixture.h"
 
-/* For what is to happen before what is unlinked is deleted. */
-#define LATER_MS 1000
 /* Of which half may watch processes. */
 #define DESCRIPTORS 64
 
@@ -20,7 +18,7 @@ START_TEST (what_is_unlinked_is_asked_hidden_and_deleted) {
 	struct write_fixture fixture;
 
 	write_fixture_setup_map(&fixture);
-	delay_removals(LATER_MS);
+	delay_removals();
 	ck_assert_int_eq(unlink_name(&fixture, fixture.pid, "web.yaml"), 0);
 	ck_assert(fake_change(fixture.fake, 0)->dry_run);
 	ck_assert_int_eq(fake_change(fixture.fake, 0)->verb, SOURCE_DELETE);
@@ -75,7 +73,7 @@ START_TEST (unlinked_and_created_by_one_process_is_one_update) {
 	g_autofree char *now = NULL;
 
 	write_fixture_setup_map(&fixture);
-	delay_removals(LATER_MS);
+	delay_removals();
 	uid = uid_of(&fixture, "web");
 	ck_assert_int_eq(unlink_name(&fixture, fixture.pid, "web.yaml"), 0);
 	ck_assert_int_eq(writer_create(&writer, &fixture, fixture.pid, "web.yaml", O_EXCL), 0);
@@ -89,7 +87,7 @@ START_TEST (unlinked_and_created_by_one_process_is_one_update) {
 	ck_assert_str_eq(now, uid);
 	expect_value(&fixture, "web", "data", "a", "new");
 	ck_assert_int_eq(fake_change(fixture.fake, 1)->verb, SOURCE_UPDATE);
-	g_usleep((gulong)LATER_MS * 1500);
+	g_usleep((gulong)DELAYED_REMOVAL_MS * 1500);
 	expect_changes(&fixture, 2);
 	expect_file(&fixture, "web.yaml", "a: new");
 	write_fixture_finish(&fixture);

@@ -13,7 +13,7 @@
 #define DRAIN_MS 5000
 #define READ_MAX (1U << 24)
 
-static gint removal_delay; /* atomic; 0: the program's own */
+static gint removals_are_delayed; /* atomic */
 
 /* Names that the linker gives (ld's --wrap). */
 struct process_questions *__real_process_questions_create(
@@ -35,15 +35,14 @@ struct process_questions *__wrap_process_questions_create(
 guint64 __wrap_processes_after(struct processes *processes, struct process *process,
 	unsigned int milliseconds, void (*job)(void *data), void *data)
 {
-	gint delay = g_atomic_int_get(&removal_delay);
-
-	return __real_processes_after(
-		processes, process, delay != 0 ? (unsigned int)delay : milliseconds, job, data);
+	if (g_atomic_int_get(&removals_are_delayed))
+		milliseconds = DELAYED_REMOVAL_MS;
+	return __real_processes_after(processes, process, milliseconds, job, data);
 }
 
-void delay_removals(int milliseconds)
+void delay_removals(void)
 {
-	g_atomic_int_set(&removal_delay, milliseconds);
+	g_atomic_int_set(&removals_are_delayed, TRUE);
 }
 
 static void answer_ping(void *data, struct fake_call *call)
@@ -88,7 +87,7 @@ uint64_t enter_directory(struct write_fixture *fixture, struct resource *resourc
 void write_fixture_setup(struct write_fixture *fixture)
 {
 	fake_clock_stop();
-	delay_removals(0);
+	g_atomic_int_set(&removals_are_delayed, FALSE);
 	*fixture = (struct write_fixture){.pid = getpid(), .other = child_start()};
 	engine_init(&fixture->engine, 3);
 	fixture->fake = fake_source_create();

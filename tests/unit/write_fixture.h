@@ -68,8 +68,9 @@ void expect_text(struct write_fixture *fixture, uint64_t id, const char *part);
 /* .kubefs/errors says that, at once or soon. */
 void expect_error(struct write_fixture *fixture, const char *part);
 
-/* What is unlinked from now on waits for so long, for tests that do more meanwhile. */
-void delay_removals(int milliseconds);
+/* What is unlinked from now on waits for so long, in a test that does more meanwhile. */
+#define DELAYED_REMOVAL_MS 1000
+void delay_removals(void);
 
 int unlink_name(struct write_fixture *fixture, pid_t pid, const char *name);
 int rename_name(struct write_fixture *fixture, pid_t pid, const char *from, const char *to,
